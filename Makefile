@@ -1,0 +1,99 @@
+# Posthorn. `make help` lists the targets.
+#
+# VARIANT chooses the build: release (default), asan (AddressSanitizer and UBSan), tsan (ThreadSanitizer).
+# Each has its own folder build/$(VARIANT).
+
+VARIANT ?= release
+OUT     := build/$(VARIANT)
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+CFLAGS_release := -O2 -g
+CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DPH_ARENA_MALLOC=1
+CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DPH_ARENA_MALLOC=1
+CFLAGS  := -std=c11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 $(WARN) $(CFLAGS_$(VARIANT)) -Iinclude -Iserver -I$(OUT)/gen \
+           $(shell pkg-config --cflags libpq jansson libsodium libcares 2>/dev/null)
+LDLIBS  := -lh2o-evloop -lssl -lcrypto -lpq -ljansson -lsodium -lcares -lpthread -lm
+
+GEN     := $(OUT)/gen/sql.h $(OUT)/gen/migrations.c
+SRC     := $(filter-out server/main.c,$(wildcard server/*/*.c))
+OBJ     := $(SRC:server/%.c=$(OUT)/%.o) $(OUT)/gen/migrations.o
+TESTS   := $(wildcard tests/unit/*/*_test.c)
+TESTBIN := $(TESTS:tests/unit/%.c=$(OUT)/tests/%)
+
+.PHONY: help build deps run test unit lint bench asan tsan fuzz format clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install what is missing (Debian packages, Python and npm test dependencies)
+	@ops/install-deps
+
+build: $(OUT)/posthorn ## compile build/$(VARIANT)/posthorn
+
+run: deps ## build, start a private PostgreSQL and the server, print address, key and a first request
+	@$(MAKE) --no-print-directory build
+	@exec $(OUT)/posthorn dev
+
+test: deps ## build and run every suite
+	@tests/run
+
+unit: $(TESTBIN) ## unit tests of this variant
+	@for t in $(TESTBIN); do $$t || exit 1; done
+
+asan: deps ## the suites under AddressSanitizer and UBSan
+	@tests/run asan
+
+tsan: deps ## the threaded suites under ThreadSanitizer
+	@tests/run tsan
+
+fuzz: deps ## every parser under libFuzzer for a short while
+	@tests/run fuzz
+
+lint: deps ## format, layers, banned functions, generated tables, statements, compose file
+	@tests/run lint
+
+bench: deps ## throughput, latency and CPU per delivery beside the floor of this machine
+	@$(MAKE) --no-print-directory build
+	@tests/bench/run
+
+format: ## format the sources
+	@clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+clean: ## remove build output (not var/)
+	@rm -rf build
+
+$(OUT)/posthorn: $(OUT)/main.o $(OUT)/libposthorn.a
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) -rdynamic -o $@ $(OUT)/main.o $(OUT)/libposthorn.a $(LDLIBS)
+
+$(OUT)/libposthorn.a: $(OBJ)
+	@rm -f $@
+	@ar rcs $@ $(OBJ)
+
+$(OUT)/%.o: server/%.c | $(GEN)
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/gen/migrations.o: $(OUT)/gen/migrations.c
+	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/gen/sql.h: $(wildcard server/sql/*.sql) server/sql/generate
+	@mkdir -p $(@D)
+	@server/sql/generate server/sql/*.sql > $@.tmp && mv $@.tmp $@
+
+$(OUT)/gen/migrations.c: $(wildcard migrations/*.sql) migrations/generate
+	@mkdir -p $(@D)
+	@migrations/generate migrations/*.sql > $@.tmp && mv $@.tmp $@
+
+$(OUT)/tests/%: tests/unit/%.c $(OUT)/libposthorn.a
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(OUT)/libposthorn.a -lcmocka $(LDLIBS)
+
+-include $(OBJ:.o=.d) $(OUT)/main.d $(TESTBIN:=.d)
