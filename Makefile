@@ -1,7 +1,7 @@
 # Posthorn. `make help` lists the targets.
 #
-# VARIANT chooses the build: release (default), asan (AddressSanitizer and UBSan), tsan (ThreadSanitizer).
-# Each has its own folder build/$(VARIANT).
+# VARIANT chooses the build: release (default), asan (AddressSanitizer and UBSan), tsan (ThreadSanitizer), fuzz (clang's
+# libFuzzer with both of the first). Each has its own folder build/$(VARIANT).
 
 VARIANT ?= release
 OUT     := build/$(VARIANT)
@@ -9,11 +9,15 @@ CC      ?= gcc
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
+ifeq ($(VARIANT),fuzz)
+CC      := clang
+endif
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 CFLAGS_release := -O2 -g
 CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DPH_ARENA_MALLOC=1
 CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DPH_ARENA_MALLOC=1
+CFLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -DPH_ARENA_MALLOC=1
 CFLAGS  := -std=c11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 $(WARN) $(CFLAGS_$(VARIANT)) -Iinclude -Iserver -I$(OUT)/gen \
            $(shell pkg-config --cflags libpq jansson libsodium libcares 2>/dev/null)
 LDLIBS  := -lh2o-evloop -lssl -lcrypto -lpq -ljansson -lsodium -lcares -lpthread -lm
@@ -22,9 +26,10 @@ GEN     := $(OUT)/gen/sql.h $(OUT)/gen/migrations.c
 SRC     := $(filter-out server/main.c,$(wildcard server/*/*.c))
 OBJ     := $(SRC:server/%.c=$(OUT)/%.o) $(OUT)/gen/migrations.o
 TESTS   := $(wildcard tests/unit/*/*_test.c)
-TESTBIN := $(TESTS:tests/unit/%.c=$(OUT)/tests/%)
+TESTBIN := $(TESTS:%.c=$(OUT)/%)
+FUZZBIN := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: help build deps run test unit lint bench asan tsan fuzz format clean
+.PHONY: help build deps run test unit unit-programs fuzz-targets lint bench asan tsan fuzz format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +49,10 @@ test: deps ## build and run every suite
 
 unit: $(TESTBIN) ## unit tests of this variant
 	@for t in $(TESTBIN); do $$t || exit 1; done
+
+unit-programs: $(TESTBIN)
+
+fuzz-targets: $(FUZZBIN)
 
 asan: deps ## the suites under AddressSanitizer and UBSan
 	@tests/run asan
@@ -91,9 +100,13 @@ $(OUT)/gen/migrations.c: $(wildcard migrations/*.sql) migrations/generate
 	@mkdir -p $(@D)
 	@migrations/generate migrations/*.sql > $@.tmp && mv $@.tmp $@
 
-$(OUT)/tests/%: tests/unit/%.c $(OUT)/libposthorn.a
+$(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/libposthorn.a
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	@$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(OUT)/libposthorn.a -lcmocka $(LDLIBS)
 
--include $(OBJ:.o=.d) $(OUT)/main.d $(TESTBIN:=.d)
+$(OUT)/%_fuzz: tests/fuzz/%_fuzz.c $(OUT)/libposthorn.a
+	@echo "  CC $<"
+	@$(CC) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(OUT)/libposthorn.a $(LDLIBS)
+
+-include $(OBJ:.o=.d) $(OUT)/main.d $(TESTBIN:=.d) $(FUZZBIN:=.d)
