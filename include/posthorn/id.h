@@ -31,7 +31,8 @@ enum ph_id_kind {
 
 /* A new id for the given wall time; any thread. Ids made by one thread within one millisecond ascend. */
 struct ph_id ph_id_new(int64_t wall_ms);
-/* The smallest id of a wall time: bounds of partitions and of `before` / `after`. */
+/* A bound below every id of a wall time and above all earlier ones, the same as SQL's uuid_floor: for partitions and for
+ * `before` / `after`. Times that no key can carry give the nearest bound. */
 struct ph_id ph_id_floor(int64_t wall_ms);
 int64_t ph_id_time_ms(struct ph_id id);
 int ph_id_compare(struct ph_id a, struct ph_id b);

@@ -28,8 +28,11 @@ struct ph_log_field {
 /* ph_log(PH_LOG_INFO, "listening", ph_log_s("url", url), ph_log_i("threads", 2)); at least one field. */
 #define ph_log(level, msg, ...) ph_log_write((level), (msg), (struct ph_log_field[]){__VA_ARGS__, {.type = PH_LOG_END}})
 
+/* A line is at most 8 KiB: what does not fit is cut off, and "truncated":true says so. Absent strings write null. */
+
 /* Lines below this level are dropped. Set once before threads start. */
 void ph_log_set_level(enum ph_log_level level);
+const char *ph_log_level_name(enum ph_log_level level);
 PH_MUST_CHECK enum ph_err ph_log_level_parse(struct ph_str s, enum ph_log_level *out);
 void ph_log_write(enum ph_log_level level, const char *msg, const struct ph_log_field *fields);
 

@@ -38,7 +38,7 @@ struct ph_loop *ph_loop_new(void);
 /* Nothing may be watched or set any more; tasks that were posted and not run are dropped. */
 void ph_loop_free(struct ph_loop *loop);
 
-/* Monotonic time, read once a step: what timers compare with. */
+/* Monotonic time, what timers compare with: read once a step, and afresh when asked outside of a step. */
 uint64_t ph_loop_now_ms(const struct ph_loop *loop);
 
 /* Starts watching, or changes what is watched (events 0 stops). Never called back after it has stopped. */
