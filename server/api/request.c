@@ -1,0 +1,100 @@
+#include "posthorn/api.h"
+#include "posthorn/router.h"
+
+#define LIST_MAX 64
+
+/* A part of the query that does not decode gives false and counts as absent; ph_api_on_request has refused those before. */
+static bool next_pair(struct ph_call *call, struct ph_str *rest, struct ph_str *name,
+                      struct ph_str *value)
+{
+    struct ph_str pair;
+
+    while (ph_str_split(rest, '&', &pair)) {
+        struct ph_str left = pair, key;
+        if (!ph_str_split(&left, '=', &key))
+            continue;
+        if (!left.ptr)
+            left = PH_STR("");
+        if (ph_percent_decode(call->req->arena, key, true, name) &&
+            ph_percent_decode(call->req->arena, left, true, value))
+            return true;
+    }
+    return false;
+}
+
+/* Values may point into the request head, which is gone once on_request has returned. */
+static struct ph_str keep(struct ph_call *call, struct ph_str s)
+{
+    return (struct ph_str){ph_arena_copy(call->req->arena, s.ptr, s.len), s.len};
+}
+
+struct ph_str ph_query(struct ph_call *call, const char *name)
+{
+    struct ph_str rest = call->req->query, key, value;
+
+    while (rest.len > 0 && next_pair(call, &rest, &key, &value))
+        if (ph_str_eq_c(key, name))
+            return keep(call, value);
+    return PH_STR_NONE;
+}
+
+size_t ph_query_list(struct ph_call *call, const char *name, struct ph_str **out)
+{
+    struct ph_str rest = call->req->query, key, value, item;
+    struct ph_str *items = NULL;
+    size_t n = 0;
+
+    while (rest.len > 0 && next_pair(call, &rest, &key, &value)) {
+        if (key.len > 2 && key.ptr[key.len - 2] == '[' && key.ptr[key.len - 1] == ']')
+            key.len -= 2;
+        if (!ph_str_eq_c(key, name))
+            continue;
+        if (!items)
+            items = ph_arena_array_of(call->req->arena, struct ph_str, LIST_MAX);
+        value = keep(call, value);
+        while (n < LIST_MAX && ph_str_split(&value, ',', &item))
+            if (item.len > 0)
+                items[n++] = item;
+    }
+    *out = items;
+    return n;
+}
+
+bool ph_query_bool(struct ph_call *call, const char *name, bool def, bool *out)
+{
+    struct ph_str value = ph_query(call, name);
+
+    if (value.ptr && !ph_str_eq_c(value, "true") && !ph_str_eq_c(value, "false")) {
+        ph_answer_error(call, PH_ERR_BAD_REQUEST,
+                        ph_arena_printf(call->req->arena, "%s has to be true or false.", name));
+        return false;
+    }
+    *out = value.ptr ? ph_str_eq_c(value, "true") : def;
+    return true;
+}
+
+static void decref(void *json)
+{
+    json_decref(json);
+}
+
+json_t *ph_body_object(struct ph_call *call)
+{
+    struct ph_faults faults = {0};
+    json_error_t error;
+    json_t *body = json_loadb(call->req->body.ptr ? call->req->body.ptr : "", call->req->body.len,
+                              JSON_DECODE_ANY, &error);
+
+    if (body)
+        ph_arena_defer(call->req->arena, decref, body);
+    if (json_is_object(body))
+        return body;
+    if (body)
+        ph_fault(call, &faults, "body", NULL, "has to be an object", "type_error.dict");
+    else
+        ph_fault(call, &faults, "body", NULL,
+                 ph_arena_printf(call->req->arena, "not valid JSON at byte %d", error.position),
+                 "value_error.jsondecode");
+    (void)ph_faults_answer(call, &faults);
+    return NULL;
+}

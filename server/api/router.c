@@ -1,0 +1,163 @@
+#include "posthorn/router.h"
+#include "api/routes.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <string.h>
+
+const struct ph_route ph_routes[] = {
+#define PH_ROUTE(method, path, handler, scope, rate_class, summary)                                \
+    {#method, path, handler, PH_SCOPE_##scope, rate_class, summary},
+#include "api/routes.def"
+#undef PH_ROUTE
+    {NULL, NULL, NULL, PH_SCOPE_PUBLIC, NULL, NULL},
+};
+
+#define METHODS_MAX 8
+
+/* One segment of the paths that share everything in front of it. Lives as long as the process. */
+struct segment {
+    struct ph_str name; /* absent: a parameter */
+    struct segment *next;
+    struct segment *children; /* literals first */
+    const struct ph_route *routes[METHODS_MAX];
+    int n_routes;
+};
+
+static struct segment root;
+static pthread_once_t root_once = PTHREAD_ONCE_INIT;
+
+static struct segment *child_of(struct segment *parent, struct ph_str name)
+{
+    struct segment **at = &parent->children;
+
+    for (; *at; at = &(*at)->next) {
+        if ((*at)->name.ptr ? name.ptr && ph_str_eq((*at)->name, name) : !name.ptr)
+            return *at;
+        if (!(*at)->name.ptr && name.ptr)
+            break; /* a new literal goes in front of the parameter */
+    }
+    struct segment *child = ph_calloc(1, sizeof(*child));
+    child->name = name;
+    child->next = *at;
+    *at = child;
+    return child;
+}
+
+static void build(void)
+{
+    for (const struct ph_route *r = ph_routes; r->method; r++) {
+        struct ph_str rest = ph_str_of(r->path + 1), part;
+        struct segment *at = &root;
+        int n_params = 0;
+
+        while (rest.len > 0 && ph_str_split(&rest, '/', &part)) {
+            bool is_param = part.ptr[0] == '{';
+            n_params += is_param;
+            at = child_of(at, is_param ? PH_STR_NONE : part);
+        }
+        assert(n_params <= PH_PATH_PARAMS_MAX);
+        assert(at->n_routes < METHODS_MAX);
+        at->routes[at->n_routes++] = r;
+    }
+}
+
+/* The end of the longest way down the tree that fits all of `rest`; parameters in `params`. */
+static const struct segment *descend(const struct segment *at, struct ph_str rest,
+                                     struct ph_str *params, size_t *n_params)
+{
+    struct ph_str part;
+
+    if (!ph_str_split(&rest, '/', &part))
+        return at->n_routes ? at : NULL;
+    for (const struct segment *child = at->children; child; child = child->next) {
+        size_t n = *n_params;
+        const struct segment *end;
+
+        if (child->name.ptr ? !ph_str_eq(child->name, part) : part.len == 0)
+            continue;
+        if (!child->name.ptr)
+            params[(*n_params)++] = part;
+        end = descend(child, rest, params, n_params);
+        if (end)
+            return end;
+        *n_params = n;
+    }
+    return NULL;
+}
+
+static const char *allow_of(struct ph_arena *arena, const struct segment *end)
+{
+    const char *allow = end->routes[0]->method;
+
+    for (int i = 1; i < end->n_routes; i++)
+        allow = ph_arena_printf(arena, "%s, %s", allow, end->routes[i]->method);
+    return allow;
+}
+
+enum ph_err ph_router_find(struct ph_arena *arena, struct ph_str method, struct ph_str path,
+                           struct ph_route_match *out)
+{
+    const struct segment *end = &root;
+    struct ph_str raw[PH_PATH_PARAMS_MAX];
+    size_t n = 0;
+
+    pthread_once(&root_once, build);
+    if (path.len == 0 || path.ptr[0] != '/')
+        return PH_ERR_NOT_FOUND;
+    path.ptr++;
+    path.len--;
+    if (path.len > 0 && path.ptr[path.len - 1] == '/')
+        path.len--;
+    path.ptr = ph_arena_copy(arena, path.ptr, path.len);
+    if (path.len > 0)
+        end = descend(&root, path, raw, &n);
+    if (!end || end->n_routes == 0)
+        return PH_ERR_NOT_FOUND;
+    for (size_t i = 0; i < n; i++)
+        if (!ph_percent_decode(arena, raw[i], false, &out->params[i]))
+            return PH_ERR_NOT_FOUND;
+    out->n_params = n;
+    for (int i = 0; i < end->n_routes; i++) {
+        if (ph_str_eq_c(method, end->routes[i]->method)) {
+            out->route = end->routes[i];
+            return PH_OK;
+        }
+    }
+    out->allow = allow_of(arena, end);
+    return PH_ERR_METHOD;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool ph_percent_decode(struct ph_arena *arena, struct ph_str s, bool query, struct ph_str *out)
+{
+    char *p;
+    size_t n = 0;
+
+    if (s.len == 0 || (!memchr(s.ptr, '%', s.len) && !(query && memchr(s.ptr, '+', s.len)))) {
+        *out = s;
+        return s.len == 0 || ph_str_is_text(s);
+    }
+    p = ph_arena_alloc(arena, s.len);
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '%') {
+            int high = i + 2 < s.len ? hex_value(s.ptr[i + 1]) : -1;
+            int low = i + 2 < s.len ? hex_value(s.ptr[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return false;
+            p[n++] = (char)(high << 4 | low);
+            i += 2;
+        } else {
+            p[n++] = query && s.ptr[i] == '+' ? ' ' : s.ptr[i];
+        }
+    }
+    *out = (struct ph_str){p, n};
+    return ph_str_is_text(*out);
+}

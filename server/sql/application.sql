@@ -1,0 +1,61 @@
+-- Columns of every statement that returns applications, in order: id, uid, name, metadata, throttle_rate, created_at,
+-- updated_at.
+
+-- name: application_get
+SELECT id, uid, name, metadata, throttle_rate, created_at, updated_at
+FROM applications
+WHERE id = coalesce($1::uuid, (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text))
+
+-- name: application_list_ascending
+SELECT id, uid, name, metadata, throttle_rate, created_at, updated_at
+FROM applications
+WHERE tenant_id = current_tenant() AND id > $1::uuid
+ORDER BY id
+LIMIT $2::bigint
+
+-- name: application_list_descending
+SELECT id, uid, name, metadata, throttle_rate, created_at, updated_at
+FROM applications
+WHERE tenant_id = current_tenant() AND id < $1::uuid
+ORDER BY id DESC
+LIMIT $2::bigint
+
+-- name: application_create
+INSERT INTO applications (id, tenant_id, uid, name, metadata, throttle_rate)
+VALUES ($1::uuid, current_tenant(), $2::text, $3::text, $4::text::json, $5::integer)
+RETURNING id, uid, name, metadata, throttle_rate, created_at, updated_at
+
+-- name: application_update
+WITH before AS (
+    SELECT id, uid, throttle_rate
+    FROM applications
+    WHERE id = coalesce($1::uuid, (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text))
+    FOR UPDATE
+), change AS (
+    SELECT id,
+           $3::boolean AND uid IS DISTINCT FROM $4::text
+               OR $9::boolean AND throttle_rate IS DISTINCT FROM $10::integer AS visible_to_nodes
+    FROM before
+), after AS (
+    UPDATE applications a
+    SET uid = CASE WHEN $3::boolean THEN $4::text ELSE a.uid END,
+        name = CASE WHEN $5::boolean THEN $6::text ELSE a.name END,
+        metadata = CASE WHEN $7::boolean THEN $8::text::json ELSE a.metadata END,
+        throttle_rate = CASE WHEN $9::boolean THEN $10::integer ELSE a.throttle_rate END,
+        config_version = a.config_version + change.visible_to_nodes::integer,
+        updated_at = now()
+    FROM change
+    WHERE a.id = change.id
+    RETURNING a.id, a.uid, a.name, a.metadata, a.throttle_rate, a.created_at, a.updated_at, change.visible_to_nodes
+)
+SELECT id, uid, name, metadata, throttle_rate, created_at, updated_at,
+       CASE WHEN visible_to_nodes THEN pg_notify('posthorn', 'app:' || id::text)::text END
+FROM after
+
+-- name: application_delete
+WITH gone AS (
+    DELETE FROM applications
+    WHERE id = coalesce($1::uuid, (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text))
+    RETURNING id
+)
+SELECT id, pg_notify('posthorn', 'app:' || id::text)::text FROM gone
