@@ -1,12 +1,16 @@
 /*
- * Messages: what is stored of them, and reading it. Creating is the ingest batch's work (ingest.h).
+ * Messages: what is stored of them, and reading it. Creating is the ingest batch's work (ingest.h). store.h says how
+ * callbacks and memory work; strings given as arguments have to live until the callback.
  */
 #ifndef POSTHORN_MESSAGE_H
 #define POSTHORN_MESSAGE_H
 
-#include "posthorn/arena.h"
-#include "posthorn/id.h"
-#include "posthorn/str.h"
+#include "posthorn/endpoint.h"
+#include "posthorn/store.h"
+
+/* Payload bytes after which a page of messages ends early. */
+#define PH_MESSAGE_PAGE_BYTES        (16 * 1024 * 1024)
+#define PH_MESSAGE_CHANNEL_CHARS_MAX 128
 
 /* A message as a client sees it. Slices belong to whoever filled it. */
 struct ph_message_view {
@@ -19,5 +23,53 @@ struct ph_message_view {
     size_t n_tags;
     struct ph_str payload; /* JSON text exactly as it was received */
 };
+
+/* What became of a message at an endpoint, by the numbers of the REST interface. */
+enum ph_message_status { PH_STATUS_SUCCESS, PH_STATUS_PENDING, PH_STATUS_FAIL, PH_STATUS_SENDING };
+/* "success", "pending", "fail" or "sending" */
+const char *ph_message_status_text(enum ph_message_status status);
+
+/* Which messages of a list are wanted. */
+struct ph_message_filter {
+    struct ph_id after, before;       /* ids strictly between; zero: no bound */
+    struct ph_str channel, tag;       /* absent: any */
+    const struct ph_str *event_types; /* NULL: any */
+    size_t n_event_types;
+    bool with_content; /* else "{}" stands for the payload */
+};
+
+/* How a path names a message: the application by id or uid, the message by id or event id. */
+struct ph_message_path {
+    struct ph_id tenant;
+    struct ph_str application;
+    struct ph_str message;
+};
+
+typedef void (*ph_message_done)(void *ctx, enum ph_err err, const struct ph_message_view *message);
+/* NOT_FOUND: no such application, or it has no such message. An expired payload reads {"expired":true}. */
+void ph_message_get(struct ph_db *db, struct ph_arena *arena, const struct ph_message_path *path,
+                    bool with_content, ph_message_done done, void *ctx);
+
+/* messages: n items, newest first. A page whose payloads are large has fewer than the limit and yet is not `done`. */
+typedef void (*ph_message_list_done)(void *ctx, enum ph_err err,
+                                     const struct ph_message_view *messages, size_t n, bool done);
+/* NOT_FOUND: no such application. */
+void ph_message_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                     struct ph_str application, const struct ph_list *list,
+                     const struct ph_message_filter *filter, ph_message_list_done done, void *ctx);
+
+struct ph_message_endpoint {
+    struct ph_endpoint endpoint;
+    enum ph_message_status status;
+    bool has_next; /* an attempt is planned, and it is not under way */
+    int64_t next_ms;
+};
+typedef void (*ph_message_endpoints_done)(void *ctx, enum ph_err err,
+                                          const struct ph_message_endpoint *items, size_t n,
+                                          bool done);
+/* The endpoints that the message was or is to be sent to, as they are now, newest first. NOT_FOUND: no such message. */
+void ph_message_endpoints(struct ph_db *db, struct ph_arena *arena,
+                          const struct ph_message_path *path, const struct ph_list *list,
+                          ph_message_endpoints_done done, void *ctx);
 
 #endif

@@ -1,0 +1,83 @@
+/*
+ * Event types: the named kinds of event of a tenant. Every function is for the loop that owns the db; store.h says how
+ * callbacks and memory work. Strings given as arguments have to live until the callback.
+ */
+#ifndef POSTHORN_EVENT_TYPE_H
+#define POSTHORN_EVENT_TYPE_H
+
+#include "posthorn/store.h"
+
+#define PH_EVENT_TYPE_CHARS_MAX 256
+
+struct ph_event_type {
+    struct ph_id id;
+    struct ph_str name;
+    struct ph_str description;
+    struct ph_str schemas; /* JSON object text, version to schema; absent: none, or not asked for */
+    bool archived, deprecated;
+    struct ph_str feature_flag; /* absent: none */
+    int64_t created_ms, updated_ms;
+};
+
+enum ph_event_type_set {
+    PH_EVENT_TYPE_SET_DESCRIPTION = 1,
+    PH_EVENT_TYPE_SET_SCHEMAS = 2,
+    PH_EVENT_TYPE_SET_ARCHIVED = 4,
+    PH_EVENT_TYPE_SET_DEPRECATED = 8,
+    PH_EVENT_TYPE_SET_FEATURE_FLAG = 16,
+};
+
+/* What a create, replace or patch writes. `set` says which members a patch changes; the others write all. */
+struct ph_event_type_change {
+    unsigned set; /* bits of enum ph_event_type_set */
+    struct ph_str description;
+    struct ph_str schemas; /* absent: none */
+    bool archived, deprecated;
+    struct ph_str feature_flag;
+};
+
+/* Which part of the list is wanted; it is ordered by name. */
+struct ph_event_type_list {
+    int64_t limit;
+    bool descending, backwards;
+    struct ph_str from; /* name, exclusive; absent: from the start (backwards: from the end) */
+    bool include_archived;
+    bool with_content; /* with schemas */
+};
+
+/* type is NULL unless err is OK; created: it was not there (put). */
+typedef void (*ph_event_type_done)(void *ctx, enum ph_err err, const struct ph_event_type *type,
+                                   bool created);
+
+/* types: n items in the list's order. */
+typedef void (*ph_event_type_list_done)(void *ctx, enum ph_err err,
+                                        const struct ph_event_type *types, size_t n, bool done);
+void ph_event_type_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                        const struct ph_event_type_list *list, ph_event_type_list_done done,
+                        void *ctx);
+
+/* NOT_FOUND: the tenant has none of this name. Archived ones are found. */
+void ph_event_type_get(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                       struct ph_str name, ph_event_type_done done, void *ctx);
+
+/* EVENT_TYPE_EXISTS: there is one that is not archived; an archived one is revived with what `change` says. */
+void ph_event_type_create(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                          struct ph_str name, const struct ph_event_type_change *change,
+                          ph_event_type_done done, void *ctx);
+
+/* Replaces all of it or makes it. */
+void ph_event_type_put(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                       struct ph_str name, const struct ph_event_type_change *change,
+                       ph_event_type_done done, void *ctx);
+
+/* Changes what `set` names. NOT_FOUND: there is none. */
+void ph_event_type_patch(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                         struct ph_str name, const struct ph_event_type_change *change,
+                         ph_event_type_done done, void *ctx);
+
+/* Archives it, or removes it for good. NOT_FOUND: there is none. */
+void ph_event_type_delete(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                          struct ph_str name, bool expunge,
+                          void (*done)(void *ctx, enum ph_err err), void *ctx);
+
+#endif

@@ -1,0 +1,283 @@
+-- Reading attempts, and messages by what became of them at one endpoint.
+--
+-- $1 is the tenant, $2 the application's id or $3 its uid (the other one is NULL). Content that is not asked for is left
+-- out here, so that it is not read from disk.
+
+-- Attempts at endpoint $4 (or uid $5), newest first, ids strictly between $6 and $7. No row: no such endpoint. One row
+-- without an id: no attempt.
+-- name: attempt_list_endpoint_down
+WITH target AS MATERIALIZED (
+    SELECT e.application_id, e.id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+)
+SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
+       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response
+FROM target LEFT JOIN LATERAL (
+    SELECT * FROM attempts c
+    WHERE c.endpoint_id = target.id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
+      AND ($10::smallint IS NULL OR c.status = $10)
+      AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
+      AND (($12::text IS NULL AND $13::text[] IS NULL) OR EXISTS (
+              SELECT FROM messages m
+              WHERE m.application_id = target.application_id AND m.id = c.message_id AND m.tenant_id = $1
+                AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))))
+    ORDER BY c.id DESC LIMIT $8::integer
+) t ON true
+ORDER BY t.id DESC
+
+-- name: attempt_list_endpoint_up
+WITH target AS MATERIALIZED (
+    SELECT e.application_id, e.id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+)
+SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
+       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response
+FROM target LEFT JOIN LATERAL (
+    SELECT * FROM attempts c
+    WHERE c.endpoint_id = target.id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
+      AND ($10::smallint IS NULL OR c.status = $10)
+      AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
+      AND (($12::text IS NULL AND $13::text[] IS NULL) OR EXISTS (
+              SELECT FROM messages m
+              WHERE m.application_id = target.application_id AND m.id = c.message_id AND m.tenant_id = $1
+                AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))))
+    ORDER BY c.id LIMIT $8::integer
+) t ON true
+ORDER BY t.id
+
+-- Attempts for message $4 (or event id $5), newest first, ids strictly between $6 and $7; $12 or uid $13: at that endpoint
+-- only. $14 and $15 are about the message, so they keep all or none. No row: no such message. One row without an id: no
+-- attempt.
+-- name: attempt_list_message_down
+WITH target AS MATERIALIZED (
+    SELECT m.id, CASE WHEN $13::text IS NULL THEN $12::uuid
+                      ELSE (SELECT u.id FROM endpoints u WHERE u.application_id = m.application_id AND u.uid = $13) END AS endpoint_id,
+           ($14::text IS NULL OR $14 = ANY (m.channels)) IS TRUE
+               AND ($15::text[] IS NULL OR m.event_type = ANY ($15)) AS wanted
+    FROM (
+        SELECT a.id AS application_id,
+               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+        FROM applications a
+        WHERE a.tenant_id = $1::uuid
+          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    WHERE m.tenant_id = $1
+)
+SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
+       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response
+FROM target LEFT JOIN LATERAL (
+    SELECT * FROM attempts c
+    WHERE c.message_id = target.id AND target.wanted AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
+      AND ($10::smallint IS NULL OR c.status = $10)
+      AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
+      AND (($12 IS NULL AND $13 IS NULL) OR c.endpoint_id = target.endpoint_id)
+    ORDER BY c.id DESC LIMIT $8::integer
+) t ON true
+ORDER BY t.id DESC
+
+-- name: attempt_list_message_up
+WITH target AS MATERIALIZED (
+    SELECT m.id, CASE WHEN $13::text IS NULL THEN $12::uuid
+                      ELSE (SELECT u.id FROM endpoints u WHERE u.application_id = m.application_id AND u.uid = $13) END AS endpoint_id,
+           ($14::text IS NULL OR $14 = ANY (m.channels)) IS TRUE
+               AND ($15::text[] IS NULL OR m.event_type = ANY ($15)) AS wanted
+    FROM (
+        SELECT a.id AS application_id,
+               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+        FROM applications a
+        WHERE a.tenant_id = $1::uuid
+          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    WHERE m.tenant_id = $1
+)
+SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
+       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response
+FROM target LEFT JOIN LATERAL (
+    SELECT * FROM attempts c
+    WHERE c.message_id = target.id AND target.wanted AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
+      AND ($10::smallint IS NULL OR c.status = $10)
+      AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
+      AND (($12 IS NULL AND $13 IS NULL) OR c.endpoint_id = target.endpoint_id)
+    ORDER BY c.id LIMIT $8::integer
+) t ON true
+ORDER BY t.id
+
+-- name: attempt_get
+WITH target AS MATERIALIZED (
+    SELECT m.id
+    FROM (
+        SELECT a.id AS application_id,
+               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+        FROM applications a
+        WHERE a.tenant_id = $1::uuid
+          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    WHERE m.tenant_id = $1
+)
+SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url, t.response
+FROM target JOIN attempts t ON t.message_id = target.id
+WHERE t.id = $6::uuid AND t.tenant_id = $1
+
+-- Messages that were attempted at endpoint $4 (or uid $5), the one first attempted last in front: an endpoint sees but few
+-- of an application's messages, so its own attempts lead, each message standing where its first one is. $14: the message
+-- behind which the page begins; message ids strictly between $6 and $7, attempt ids above $15; $10: its newest attempt has
+-- this status and nothing is owed. No row: no such endpoint. One row without an id: no message. The page ends early behind
+-- the row that brings the payloads over $13 bytes; `found` counts the rows without that. First attempts are looked for from an
+-- hour before the message on, for nodes' clocks differ.
+-- name: endpoint_messages_attempted_down
+WITH target AS MATERIALIZED (
+    SELECT e.application_id, e.id,
+           coalesce((SELECT i.id FROM attempts i
+                     WHERE i.message_id = $14::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1 ORDER BY i.id LIMIT 1),
+                    $14, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AS place
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
+       m.found
+FROM target LEFT JOIN LATERAL (
+    SELECT p.*, count(*) OVER () AS found,
+           sum(octet_length(p.payload)) OVER (ORDER BY p.place DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
+    FROM (
+        SELECT f.id AS place, m.id, m.event_type, m.event_id, m.channels, m.tags,
+               CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
+                    WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
+               l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
+        FROM attempts f
+        JOIN messages m ON m.application_id = target.application_id AND m.id = f.message_id
+        CROSS JOIN LATERAL (
+            SELECT s.status FROM attempts s
+            WHERE s.message_id = f.message_id AND s.id >= f.id AND s.endpoint_id = f.endpoint_id AND s.tenant_id = $1
+            ORDER BY s.id DESC LIMIT 1
+        ) l
+        LEFT JOIN deliveries d ON d.endpoint_id = f.endpoint_id AND d.message_id = f.message_id AND d.tenant_id = $1
+        WHERE f.endpoint_id = target.id AND f.tenant_id = $1 AND f.number = 1
+          AND f.id < target.place AND f.id > $15::uuid
+          AND m.tenant_id = $1 AND m.id > $6::uuid AND m.id < $7::uuid
+          AND ($11::text IS NULL OR $11 = ANY (m.channels))
+          AND ($12::text[] IS NULL OR m.event_type = ANY ($12))
+          AND ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
+          AND f.id = (SELECT b.id FROM attempts b
+                      WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
+                        AND b.id >= uuid_floor(uuid_time(f.message_id) - interval '1 hour')
+                      ORDER BY b.id LIMIT 1)
+        ORDER BY f.id DESC LIMIT $8::integer
+    ) p
+) m ON m.before < $13::bigint
+ORDER BY m.place DESC
+
+-- name: endpoint_messages_attempted_up
+WITH target AS MATERIALIZED (
+    SELECT e.application_id, e.id,
+           coalesce((SELECT i.id FROM attempts i
+                     WHERE i.message_id = $14::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1 ORDER BY i.id LIMIT 1),
+                    $14, '00000000-0000-0000-0000-000000000000') AS place
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
+       m.found
+FROM target LEFT JOIN LATERAL (
+    SELECT p.*, count(*) OVER () AS found,
+           sum(octet_length(p.payload)) OVER (ORDER BY p.place ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
+    FROM (
+        SELECT f.id AS place, m.id, m.event_type, m.event_id, m.channels, m.tags,
+               CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
+                    WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
+               l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
+        FROM attempts f
+        JOIN messages m ON m.application_id = target.application_id AND m.id = f.message_id
+        CROSS JOIN LATERAL (
+            SELECT s.status FROM attempts s
+            WHERE s.message_id = f.message_id AND s.id >= f.id AND s.endpoint_id = f.endpoint_id AND s.tenant_id = $1
+            ORDER BY s.id DESC LIMIT 1
+        ) l
+        LEFT JOIN deliveries d ON d.endpoint_id = f.endpoint_id AND d.message_id = f.message_id AND d.tenant_id = $1
+        WHERE f.endpoint_id = target.id AND f.tenant_id = $1 AND f.number = 1
+          AND f.id > target.place AND f.id > $15::uuid
+          AND m.tenant_id = $1 AND m.id > $6::uuid AND m.id < $7::uuid
+          AND ($11::text IS NULL OR $11 = ANY (m.channels))
+          AND ($12::text[] IS NULL OR m.event_type = ANY ($12))
+          AND ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
+          AND f.id = (SELECT b.id FROM attempts b
+                      WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
+                        AND b.id >= uuid_floor(uuid_time(f.message_id) - interval '1 hour')
+                      ORDER BY b.id LIMIT 1)
+        ORDER BY f.id LIMIT $8::integer
+    ) p
+) m ON m.before < $13::bigint
+ORDER BY m.place
+
+-- Messages that are still owed to endpoint $4 (or uid $5), newest first: $10 is 1 for those never attempted, 3 for the others.
+-- name: endpoint_messages_owed_down
+WITH target AS MATERIALIZED (
+    SELECT e.application_id, e.id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
+       m.found
+FROM target LEFT JOIN LATERAL (
+    SELECT p.*, count(*) OVER () AS found,
+           sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
+    FROM (
+        SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
+               CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
+                    WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
+               NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at
+        FROM deliveries d
+        JOIN messages m ON m.application_id = target.application_id AND m.id = d.message_id
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1 AND m.tenant_id = $1
+          AND d.message_id > $6::uuid AND d.message_id < $7::uuid
+          AND (d.attempts > 0) = ($10::smallint = 3)
+          AND ($11::text IS NULL OR $11 = ANY (m.channels))
+          AND ($12::text[] IS NULL OR m.event_type = ANY ($12))
+        ORDER BY d.message_id DESC LIMIT $8::integer
+    ) p
+) m ON m.before < $13::bigint
+ORDER BY m.id DESC
+
+-- name: endpoint_messages_owed_up
+WITH target AS MATERIALIZED (
+    SELECT e.application_id, e.id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
+       m.found
+FROM target LEFT JOIN LATERAL (
+    SELECT p.*, count(*) OVER () AS found,
+           sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
+    FROM (
+        SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
+               CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
+                    WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
+               NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at
+        FROM deliveries d
+        JOIN messages m ON m.application_id = target.application_id AND m.id = d.message_id
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1 AND m.tenant_id = $1
+          AND d.message_id > $6::uuid AND d.message_id < $7::uuid
+          AND (d.attempts > 0) = ($10::smallint = 3)
+          AND ($11::text IS NULL OR $11 = ANY (m.channels))
+          AND ($12::text[] IS NULL OR m.event_type = ANY ($12))
+        ORDER BY d.message_id LIMIT $8::integer
+    ) p
+) m ON m.before < $13::bigint
+ORDER BY m.id

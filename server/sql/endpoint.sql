@@ -1,0 +1,218 @@
+-- Endpoints with their secrets and headers.
+--
+-- $1 is the tenant, $2 the application's id or $3 its uid (the other one is NULL); where an endpoint is named, $4 is its id
+-- or $5 its uid.
+--
+-- A statement that changes something locks the application's row first and the endpoint's second, so that two of them
+-- never wait for each other, and grows both versions: a message whose subscriptions are older is matched again.
+
+-- No row: no such application. One row without an id: it has no endpoint behind $4.
+-- name: endpoint_list_up
+WITH app AS (
+    SELECT id FROM applications
+    WHERE tenant_id = $1::uuid
+      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+)
+SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
+       e.created_at, e.updated_at
+FROM app LEFT JOIN LATERAL (
+    SELECT * FROM endpoints c
+    WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id > $4::uuid
+    ORDER BY c.id LIMIT $5::integer
+) e ON true
+ORDER BY e.id
+
+-- name: endpoint_list_down
+WITH app AS (
+    SELECT id FROM applications
+    WHERE tenant_id = $1::uuid
+      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+)
+SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
+       e.created_at, e.updated_at
+FROM app LEFT JOIN LATERAL (
+    SELECT * FROM endpoints c
+    WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id < $4::uuid
+    ORDER BY c.id DESC LIMIT $5::integer
+) e ON true
+ORDER BY e.id DESC
+
+-- name: endpoint_get
+WITH app AS (
+    SELECT id FROM applications
+    WHERE tenant_id = $1::uuid
+      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+)
+SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
+       e.created_at, e.updated_at
+FROM app JOIN endpoints e ON e.application_id = app.id
+WHERE e.tenant_id = $1
+  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = app.id AND u.uid = $5::text))
+
+-- Makes the endpoint $4 and its first secret $5. No row: no such application.
+-- name: endpoint_create
+WITH app AS (
+    UPDATE applications SET config_version = config_version + 1
+    WHERE tenant_id = $1::uuid
+      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+    RETURNING id
+), e AS (
+    INSERT INTO endpoints (id, tenant_id, application_id, uid, url, description, disabled, event_types, channels,
+                           metadata, throttle_rate)
+    SELECT $4::uuid, $1, app.id, $7::text, $8::text, $9::text, $10::boolean, $11::text[], $12::text[], $13::json,
+           $14::integer
+    FROM app
+    RETURNING *
+), secret AS (
+    INSERT INTO endpoint_secrets (id, tenant_id, endpoint_id, sealed)
+    SELECT $5::uuid, $1, e.id, $6::bytea FROM e
+)
+SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
+       pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
+FROM e
+
+-- $6: bits of the members that change (enum ph_endpoint_set).
+-- name: endpoint_update
+WITH target AS MATERIALIZED (
+    SELECT e.id, e.application_id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), app AS (
+    UPDATE applications a SET config_version = config_version + 1
+    FROM target WHERE a.id = target.application_id
+    RETURNING a.id, target.id AS endpoint_id
+), e AS (
+    UPDATE endpoints e
+    SET uid = CASE WHEN $6::integer & 1 <> 0 THEN $7::text ELSE e.uid END,
+        url = CASE WHEN $6 & 2 <> 0 THEN $8::text ELSE e.url END,
+        description = CASE WHEN $6 & 4 <> 0 THEN $9::text ELSE e.description END,
+        disabled = CASE WHEN $6 & 8 <> 0 THEN $10::boolean ELSE e.disabled END,
+        event_types = CASE WHEN $6 & 16 <> 0 THEN $11::text[] ELSE e.event_types END,
+        channels = CASE WHEN $6 & 32 <> 0 THEN $12::text[] ELSE e.channels END,
+        metadata = CASE WHEN $6 & 64 <> 0 THEN $13::json ELSE e.metadata END,
+        throttle_rate = CASE WHEN $6 & 128 <> 0 THEN $14::integer ELSE e.throttle_rate END,
+        version = e.version + 1, updated_at = now()
+    FROM app WHERE e.id = app.endpoint_id AND e.tenant_id = $1
+    RETURNING e.*
+)
+SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
+       pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
+FROM e
+
+-- name: endpoint_delete
+WITH target AS MATERIALIZED (
+    SELECT e.id, e.application_id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), app AS (
+    UPDATE applications a SET config_version = config_version + 1
+    FROM target WHERE a.id = target.application_id
+    RETURNING a.id, target.id AS endpoint_id
+), e AS (
+    DELETE FROM endpoints e USING app
+    WHERE e.id = app.endpoint_id AND e.tenant_id = $1
+    RETURNING e.id, e.application_id
+)
+SELECT id, pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
+FROM e
+
+-- The current secret.
+-- name: endpoint_secret
+SELECT s.id, s.sealed
+FROM applications a
+JOIN endpoints e ON e.application_id = a.id
+JOIN endpoint_secrets s ON s.endpoint_id = e.id
+WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND s.tenant_id = $1 AND s.expires_at IS NULL
+  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+ORDER BY s.id DESC LIMIT 1
+
+-- Makes $6 the current secret; the one before signs along for $8 seconds, with 0 it is deleted. Nothing changes and
+-- `rotated` is false when there are already $9 old ones, or when another change of the endpoint came between.
+-- name: endpoint_secret_rotate
+WITH target AS MATERIALIZED (
+    SELECT e.id, e.application_id, e.version,
+           (SELECT count(*) FROM endpoint_secrets o
+            WHERE o.endpoint_id = e.id AND o.tenant_id = $1::uuid AND o.expires_at > now()) AS old_secrets
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1 AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), app AS (
+    UPDATE applications a SET config_version = config_version + 1
+    FROM target
+    WHERE a.id = target.application_id AND ($8::integer = 0 OR target.old_secrets < $9::integer)
+    RETURNING a.id, target.id AS endpoint_id, target.version
+), e AS (
+    UPDATE endpoints e SET version = e.version + 1
+    FROM app WHERE e.id = app.endpoint_id AND e.tenant_id = $1 AND e.version = app.version
+    RETURNING e.id, e.application_id
+), dropped AS (
+    DELETE FROM endpoint_secrets s USING e
+    WHERE s.endpoint_id = e.id AND s.tenant_id = $1
+      AND (s.expires_at <= now() OR (s.expires_at IS NULL AND $8 = 0))
+), aged AS (
+    UPDATE endpoint_secrets s SET expires_at = now() + $8 * interval '1 second'
+    FROM e WHERE s.endpoint_id = e.id AND s.tenant_id = $1 AND s.expires_at IS NULL AND $8 > 0
+), made AS (
+    INSERT INTO endpoint_secrets (id, tenant_id, endpoint_id, sealed)
+    SELECT $6::uuid, $1, e.id, $7::bytea FROM e
+    RETURNING endpoint_id
+)
+SELECT target.old_secrets, told.endpoint_id IS NOT NULL AS rotated
+FROM target LEFT JOIN LATERAL (
+    SELECT made.endpoint_id, pg_notify('posthorn', 'ep:' || made.endpoint_id::text),
+           pg_notify('posthorn', 'app:' || target.application_id::text)
+    FROM made
+) told ON true
+
+-- name: endpoint_headers
+SELECT e.id, e.version, e.headers_sealed, e.headers_sensitive
+FROM applications a JOIN endpoints e ON e.application_id = a.id
+WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+
+-- Replaces the headers of endpoint $2 if it still has version $3. No row: it has not.
+-- name: endpoint_headers_write
+WITH target AS MATERIALIZED (
+    SELECT e.id, e.application_id FROM endpoints e
+    WHERE e.tenant_id = $1::uuid AND e.id = $2::uuid AND e.version = $3::bigint
+), app AS (
+    UPDATE applications a SET config_version = config_version + 1
+    FROM target WHERE a.id = target.application_id AND a.tenant_id = $1
+    RETURNING a.id, target.id AS endpoint_id
+), e AS (
+    UPDATE endpoints e
+    SET headers_sealed = $4::bytea, headers_sensitive = $5::text[], version = e.version + 1, updated_at = now()
+    FROM app WHERE e.id = app.endpoint_id AND e.tenant_id = $1 AND e.version = $3
+    RETURNING e.id, e.application_id
+)
+SELECT id, pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
+FROM e
+
+-- Counts of deliveries: finished ones from the roll-up, buckets from $6 to before $7; owed ones of messages with ids from
+-- $8 to before $9, of which at most $10 are looked at.
+-- name: endpoint_stats
+SELECT (SELECT coalesce(sum(s.success), 0)::bigint FROM delivery_stats s
+        WHERE s.endpoint_id = e.id AND s.tenant_id = $1 AND s.bucket >= $6::timestamptz AND s.bucket < $7::timestamptz) AS success,
+       (SELECT coalesce(sum(s.exhausted), 0)::bigint FROM delivery_stats s
+        WHERE s.endpoint_id = e.id AND s.tenant_id = $1 AND s.bucket >= $6 AND s.bucket < $7) AS exhausted,
+       owed.pending, owed.sending
+FROM applications a
+JOIN endpoints e ON e.application_id = a.id
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE d.attempts = 0) AS pending, count(*) FILTER (WHERE d.attempts > 0) AS sending
+    FROM (
+        SELECT attempts FROM deliveries
+        WHERE endpoint_id = e.id AND tenant_id = $1 AND message_id >= $8::uuid AND message_id < $9::uuid
+        LIMIT $10::integer
+    ) d
+) owed
+WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))

@@ -1,0 +1,63 @@
+-- Event types of a tenant. $1 is the tenant everywhere.
+
+-- Walks upwards by name, strictly between $2 and $3.
+-- name: event_type_list_up
+SELECT id, name, description, CASE WHEN $5::boolean THEN schemas END AS schemas, archived, deprecated, feature_flag,
+       created_at, updated_at
+FROM event_types
+WHERE tenant_id = $1::uuid AND name > $2::text AND name < $3::text AND ($4::boolean OR NOT archived)
+ORDER BY name LIMIT $6::integer
+
+-- Walks downwards.
+-- name: event_type_list_down
+SELECT id, name, description, CASE WHEN $5::boolean THEN schemas END AS schemas, archived, deprecated, feature_flag,
+       created_at, updated_at
+FROM event_types
+WHERE tenant_id = $1::uuid AND name > $2::text AND name < $3::text AND ($4::boolean OR NOT archived)
+ORDER BY name DESC LIMIT $6::integer
+
+-- name: event_type_get
+SELECT id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at
+FROM event_types
+WHERE tenant_id = $1::uuid AND name = $2::text
+
+-- Makes one, or revives an archived one of that name. No row: it is there and not archived.
+-- name: event_type_create
+INSERT INTO event_types AS t (tenant_id, name, description, schemas, archived, deprecated, feature_flag, id)
+VALUES ($1::uuid, $2::text, $3::text, $4::json, $5::boolean, $6::boolean, $7::text, $8::uuid)
+ON CONFLICT (tenant_id, name) DO UPDATE
+SET description = excluded.description, schemas = excluded.schemas, archived = excluded.archived,
+    deprecated = excluded.deprecated, feature_flag = excluded.feature_flag, updated_at = now()
+WHERE t.archived
+RETURNING id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at
+
+-- Makes or replaces. The row has id $8 when it is new.
+-- name: event_type_put
+INSERT INTO event_types (tenant_id, name, description, schemas, archived, deprecated, feature_flag, id)
+VALUES ($1::uuid, $2::text, $3::text, $4::json, $5::boolean, $6::boolean, $7::text, $8::uuid)
+ON CONFLICT (tenant_id, name) DO UPDATE
+SET description = excluded.description, schemas = excluded.schemas, archived = excluded.archived,
+    deprecated = excluded.deprecated, feature_flag = excluded.feature_flag, updated_at = now()
+RETURNING id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at
+
+-- $3: bits of the members that change (enum ph_event_type_set).
+-- name: event_type_patch
+UPDATE event_types
+SET description = CASE WHEN $3::integer & 1 <> 0 THEN $4::text ELSE description END,
+    schemas = CASE WHEN $3 & 2 <> 0 THEN $5::json ELSE schemas END,
+    archived = CASE WHEN $3 & 4 <> 0 THEN $6::boolean ELSE archived END,
+    deprecated = CASE WHEN $3 & 8 <> 0 THEN $7::boolean ELSE deprecated END,
+    feature_flag = CASE WHEN $3 & 16 <> 0 THEN $8::text ELSE feature_flag END,
+    updated_at = now()
+WHERE tenant_id = $1::uuid AND name = $2::text
+RETURNING id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at
+
+-- name: event_type_archive
+UPDATE event_types SET archived = true, updated_at = now()
+WHERE tenant_id = $1::uuid AND name = $2::text
+RETURNING id
+
+-- name: event_type_expunge
+DELETE FROM event_types
+WHERE tenant_id = $1::uuid AND name = $2::text
+RETURNING id

@@ -1,0 +1,136 @@
+-- Reading messages.
+--
+-- $1 is the tenant, $2 the application's id or $3 its uid (the other one is NULL). Content that is not asked for or has
+-- expired is replaced here, so that it is not read from disk.
+
+-- Newest first, ids strictly between $4 and $5. No row: no such application. One row without an id: no message. The page
+-- ends early behind the row that brings the payloads over $11 bytes; `found` counts the rows without that.
+-- name: message_list_down
+WITH app AS (
+    SELECT id FROM applications
+    WHERE tenant_id = $1::uuid
+      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.found
+FROM app LEFT JOIN LATERAL (
+    SELECT p.*, count(*) OVER () AS found,
+           sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
+    FROM (
+        SELECT c.id, c.event_type, c.event_id, c.channels, c.tags,
+               CASE WHEN c.expires_at <= now() THEN '{"expired":true}'::bytea
+                    WHEN $10::boolean THEN c.payload ELSE '{}'::bytea END AS payload
+        FROM messages c
+        WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
+          AND ($7::text IS NULL OR $7 = ANY (c.channels))
+          AND ($8::text[] IS NULL OR c.event_type = ANY ($8))
+          AND ($9::text IS NULL OR $9 = ANY (c.tags))
+        ORDER BY c.id DESC LIMIT $6::integer
+    ) p
+) m ON m.before < $11::bigint
+ORDER BY m.id DESC
+
+-- The same, walking from $4 upwards.
+-- name: message_list_up
+WITH app AS (
+    SELECT id FROM applications
+    WHERE tenant_id = $1::uuid
+      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.found
+FROM app LEFT JOIN LATERAL (
+    SELECT p.*, count(*) OVER () AS found,
+           sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
+    FROM (
+        SELECT c.id, c.event_type, c.event_id, c.channels, c.tags,
+               CASE WHEN c.expires_at <= now() THEN '{"expired":true}'::bytea
+                    WHEN $10::boolean THEN c.payload ELSE '{}'::bytea END AS payload
+        FROM messages c
+        WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
+          AND ($7::text IS NULL OR $7 = ANY (c.channels))
+          AND ($8::text[] IS NULL OR c.event_type = ANY ($8))
+          AND ($9::text IS NULL OR $9 = ANY (c.tags))
+        ORDER BY c.id LIMIT $6::integer
+    ) p
+) m ON m.before < $11::bigint
+ORDER BY m.id
+
+-- Message $4, or the one with event id $5.
+-- name: message_get
+WITH target AS MATERIALIZED (
+    SELECT a.id AS application_id,
+           coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                               WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+    FROM applications a
+    WHERE a.tenant_id = $1::uuid
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
+       CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
+            WHEN $6::boolean THEN m.payload ELSE '{}'::bytea END AS payload
+FROM target t JOIN messages m ON m.application_id = t.application_id AND m.id = t.message_id
+WHERE m.tenant_id = $1
+
+-- Endpoints that message $4 (or event id $5) was or is to be sent to, ids strictly between $6 and $7, newest first. `owed`:
+-- there still is a delivery, made so many `attempts` of. No row: no such message. One row without an id: no endpoint.
+-- Attempts are looked for from an hour before the message on, for nodes' clocks differ.
+-- name: message_endpoints_down
+WITH target AS MATERIALIZED (
+    SELECT m.application_id, m.id, uuid_floor(uuid_time(m.id) - interval '1 hour') AS since
+    FROM (
+        SELECT a.id AS application_id,
+               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+        FROM applications a
+        WHERE a.tenant_id = $1::uuid
+          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    WHERE m.tenant_id = $1
+), newest AS MATERIALIZED (
+    SELECT DISTINCT ON (t.endpoint_id) t.endpoint_id, t.status
+    FROM target JOIN attempts t ON t.message_id = target.id AND t.id >= target.since
+    WHERE t.tenant_id = $1
+    ORDER BY t.endpoint_id, t.id DESC
+)
+SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
+       e.created_at, e.updated_at, e.last_status, e.owed, e.attempts, e.next_at
+FROM target LEFT JOIN LATERAL (
+    SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
+    FROM endpoints c
+    LEFT JOIN newest n ON n.endpoint_id = c.id
+    LEFT JOIN deliveries d ON d.endpoint_id = c.id AND d.message_id = target.id AND d.tenant_id = $1
+    WHERE c.application_id = target.application_id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
+      AND (n.endpoint_id IS NOT NULL OR d.endpoint_id IS NOT NULL)
+    ORDER BY c.id DESC LIMIT $8::integer
+) e ON true
+ORDER BY e.id DESC
+
+-- name: message_endpoints_up
+WITH target AS MATERIALIZED (
+    SELECT m.application_id, m.id, uuid_floor(uuid_time(m.id) - interval '1 hour') AS since
+    FROM (
+        SELECT a.id AS application_id,
+               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+        FROM applications a
+        WHERE a.tenant_id = $1::uuid
+          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    WHERE m.tenant_id = $1
+), newest AS MATERIALIZED (
+    SELECT DISTINCT ON (t.endpoint_id) t.endpoint_id, t.status
+    FROM target JOIN attempts t ON t.message_id = target.id AND t.id >= target.since
+    WHERE t.tenant_id = $1
+    ORDER BY t.endpoint_id, t.id DESC
+)
+SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
+       e.created_at, e.updated_at, e.last_status, e.owed, e.attempts, e.next_at
+FROM target LEFT JOIN LATERAL (
+    SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
+    FROM endpoints c
+    LEFT JOIN newest n ON n.endpoint_id = c.id
+    LEFT JOIN deliveries d ON d.endpoint_id = c.id AND d.message_id = target.id AND d.tenant_id = $1
+    WHERE c.application_id = target.application_id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
+      AND (n.endpoint_id IS NOT NULL OR d.endpoint_id IS NOT NULL)
+    ORDER BY c.id LIMIT $8::integer
+) e ON true
+ORDER BY e.id
