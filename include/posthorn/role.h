@@ -7,6 +7,8 @@
 #ifndef POSTHORN_ROLE_H
 #define POSTHORN_ROLE_H
 
+#include "posthorn/config.h"
+
 #define PH_VERSION "0.1.0"
 
 enum ph_exit {
@@ -24,5 +26,12 @@ int ph_role_key(int argc, char **argv);
 int ph_role_config(int argc, char **argv);
 int ph_role_doc(int argc, char **argv);
 int ph_role_master_key(int argc, char **argv);
+
+/* For a role that has no options but --help. Returns -1 to go on, or the exit code, everything having been said. */
+int ph_role_no_options(int argc, char **argv, const char *usage);
+/* Reads the settings and applies the log level. CONFIG: the problems have been printed to standard error. */
+PH_MUST_CHECK enum ph_err ph_role_load_config(const char *command, struct ph_config *out);
+/* Like that, for a role that needs a database. */
+PH_MUST_CHECK enum ph_err ph_role_load_database(const char *command, struct ph_config *out);
 
 #endif

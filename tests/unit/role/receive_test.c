@@ -205,14 +205,15 @@ static struct ph_receive_event event_of(struct ph_str body)
 
 static enum ph_receive_verdict judge(const char *secret_text, const struct ph_receive_event *event)
 {
-    struct ph_secret secrets[2];
-    struct ph_signer *signers[2];
+    struct ph_secret secrets[3];
+    struct ph_signer *signers[3];
     assert_int_equal(ph_secret_parse(ph_str_of(OTHER), &secrets[0]), PH_OK);
     assert_int_equal(ph_secret_parse(ph_str_of(secret_text), &secrets[1]), PH_OK);
-    for (int i = 0; i < 2; i++)
+    secrets[2] = secrets[0];
+    for (int i = 0; i < 3; i++)
         signers[i] = ph_signer_new(&secrets[i]);
-    enum ph_receive_verdict verdict = ph_receive_verify(signers, 2, event);
-    for (int i = 0; i < 2; i++)
+    enum ph_receive_verdict verdict = ph_receive_verify(signers, 3, event);
+    for (int i = 0; i < 3; i++)
         ph_signer_free(signers[i]);
     return verdict;
 }
