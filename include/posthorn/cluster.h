@@ -25,8 +25,9 @@ struct ph_cluster_place {
     bool switch_user;       /* this process is root: the cluster runs as uid and gid */
     uid_t uid;
     gid_t gid;
-    const char *user;   /* name of uid, for messages */
-    const char *detour; /* NULL, or the folder that `user` cannot enter, which is why `folder` is elsewhere */
+    const char *user; /* name of uid, for messages */
+    const char *
+        detour; /* NULL, or the folder that `user` cannot enter, which is why `folder` is elsewhere */
 };
 
 /*
@@ -34,7 +35,9 @@ struct ph_cluster_place {
  * user cannot enter dir, a folder of its own under /var/lib, whose path is kept in dir/postgres.path.
  * CONFIG or IO: a line in problems says why.
  */
-PH_MUST_CHECK enum ph_err ph_cluster_place_find(struct ph_arena *arena, const char *dir, struct ph_buf *problems, struct ph_cluster_place *out);
+PH_MUST_CHECK enum ph_err ph_cluster_place_find(struct ph_arena *arena, const char *dir,
+                                                struct ph_buf *problems,
+                                                struct ph_cluster_place *out);
 
 /* Whether dir/.s.PGSQL.5432 is short enough for a unix socket. */
 bool ph_cluster_socket_fits(const char *dir);
@@ -53,7 +56,8 @@ struct ph_cluster;
  * When the server ends by itself later, this process is sent SIGTERM and ph_cluster_lost is true.
  * CONFIG, IO or UNAVAILABLE: lines in problems say why.
  */
-PH_MUST_CHECK enum ph_err ph_cluster_start(const char *dir, struct ph_buf *problems, struct ph_cluster **out);
+PH_MUST_CHECK enum ph_err ph_cluster_start(const char *dir, struct ph_buf *problems,
+                                           struct ph_cluster **out);
 const struct ph_cluster_place *ph_cluster_place(const struct ph_cluster *cluster);
 /* libpq connection string of the database. */
 const char *ph_cluster_conninfo(const struct ph_cluster *cluster);

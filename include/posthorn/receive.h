@@ -49,7 +49,8 @@ struct ph_receive_event {
 };
 
 /* Judges event->webhook_* and body at the time event->at_ms. */
-enum ph_receive_verdict ph_receive_verify(struct ph_signer *const *signers, size_t n, const struct ph_receive_event *event);
+enum ph_receive_verdict ph_receive_verify(struct ph_signer *const *signers, size_t n,
+                                          const struct ph_receive_event *event);
 bool ph_receive_refused(enum ph_receive_verdict verdict);
 
 /* Appends the event for a person, or as one line of JSON. */
