@@ -27,9 +27,10 @@ SRC     := $(filter-out server/main.c,$(wildcard server/*/*.c))
 OBJ     := $(SRC:server/%.c=$(OUT)/%.o) $(OUT)/gen/migrations.o
 TESTS   := $(wildcard tests/unit/*/*_test.c)
 TESTBIN := $(TESTS:%.c=$(OUT)/%)
+BENCHBIN := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
 FUZZBIN := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: help build deps run test unit unit-programs fuzz-targets lint bench asan tsan fuzz format clean
+.PHONY: help build deps run test unit unit-programs fuzz-targets bench-programs lint bench asan tsan fuzz format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -54,6 +55,8 @@ unit-programs: $(TESTBIN)
 
 fuzz-targets: $(FUZZBIN)
 
+bench-programs: $(BENCHBIN)
+
 asan: deps ## the suites under AddressSanitizer and UBSan
 	@tests/run asan
 
@@ -67,8 +70,7 @@ lint: deps ## format, layers, banned functions, generated tables, statements, co
 	@tests/run lint
 
 bench: deps ## throughput, latency and CPU per delivery beside the floor of this machine
-	@$(MAKE) --no-print-directory build
-	@tests/bench/run
+	@tests/bench/run $(if $(RUNS),--runs $(RUNS))
 
 format: ## format the sources
 	@clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
@@ -108,5 +110,9 @@ $(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/libposthorn.a
 $(OUT)/%_fuzz: tests/fuzz/%_fuzz.c $(OUT)/libposthorn.a
 	@echo "  CC $<"
 	@$(CC) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(OUT)/libposthorn.a $(LDLIBS)
+
+build/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -o $@ $< -lh2o-evloop -lssl -lcrypto -lpq
 
 -include $(OBJ:.o=.d) $(OUT)/main.d $(TESTBIN:=.d) $(FUZZBIN:=.d)

@@ -185,12 +185,17 @@ class Dev(Process, Tenants):
 
     @property
     def postgres_folder(self):
-        moved = self.data / "postgres.path"
-        return Path(moved.read_text().strip()) if moved.exists() else self.data / "postgres"
+        return self._recorded("postgres.path") or self.data / "postgres"
 
     @property
     def database_url(self):
-        return f"host='{self.postgres_folder}' port=5432 user=posthorn dbname=posthorn"
+        socket = self._recorded("postgres.socket") or self.postgres_folder
+        return f"host='{socket}' port=5432 user=posthorn dbname=posthorn"
+
+    def _recorded(self, name):
+        """Where dev has put something that usually is in the data folder."""
+        record = self.data / name
+        return Path(record.read_text().strip()) if record.exists() else None
 
     def remove(self):
         self.kill()
