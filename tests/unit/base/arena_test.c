@@ -9,7 +9,9 @@
 
 #include <string.h>
 
-static const size_t sizes[] = {0, 1, 15, 16, 17, 100, 1000, 3000, 4096, 5000, 20000, 70000, 300000};
+/* Small ones, and those at which a chunk (4 to 64 KiB, with or without its header) is just filled. */
+static const size_t sizes[] = {0,    1,    15,    16,    17,    100,   1000,  3000,  4096,  5000,
+                               8176, 8192, 16384, 20000, 32768, 65520, 65536, 70000, 300000};
 
 #define N_SIZES  (sizeof(sizes) / sizeof(sizes[0]))
 #define N_ROUNDS 20
