@@ -23,13 +23,14 @@ struct ph_request {
 };
 
 struct ph_http_server_options {
-    const char *listen;     /* ADDR:PORT; "[::1]:0" and port 0 are allowed */
+    const char *listen; /* ADDR:PORT; "[::1]:0" and port 0 are allowed */
     int threads;
     int64_t max_connections;
     int64_t idle_timeout_ms;
-    int64_t body_bytes;     /* a longer body is answered 413 */
-    void *(*on_thread_start)(struct ph_loop *loop, int index, void *ctx); /* on the new thread, before it accepts */
-    void (*on_thread_stop)(void *thread);                               /* on the thread, after its last request */
+    int64_t body_bytes; /* a longer body is answered 413 */
+    void *(*on_thread_start)(struct ph_loop *loop, int index,
+                             void *ctx);  /* on the new thread, before it accepts */
+    void (*on_thread_stop)(void *thread); /* on the thread, after its last request */
     void (*on_request)(struct ph_request *request);
     void *ctx;
 };
@@ -37,7 +38,9 @@ struct ph_http_server_options {
 struct ph_http_server;
 
 /* Binds, starts the threads and accepts. IO or CONFIG: a line in problems says why. */
-PH_MUST_CHECK enum ph_err ph_http_server_start(const struct ph_http_server_options *options, struct ph_buf *problems, struct ph_http_server **out);
+PH_MUST_CHECK enum ph_err ph_http_server_start(const struct ph_http_server_options *options,
+                                               struct ph_buf *problems,
+                                               struct ph_http_server **out);
 /* "127.0.0.1:8071" with the port that was really bound. */
 const char *ph_http_server_address(const struct ph_http_server *server);
 /* The loop of a thread, for ph_loop_post from elsewhere. */
@@ -48,12 +51,15 @@ int ph_http_server_threads(const struct ph_http_server *server);
 /* Closes the listeners, lets requests under way finish up to timeout_ms, joins the threads and frees. Main thread only. */
 void ph_http_server_stop(struct ph_http_server *server, int64_t timeout_ms);
 
-/* Value of a header by its lower-case name; absent without. Only during on_request. */
+/* Value of a header by its lower-case name; absent without. Only during on_request, or when the head was kept. */
 struct ph_str ph_request_header(const struct ph_request *request, const char *lower_case_name);
+/* During on_request: copies head and body into the arena, so that they stay valid until the answer. */
+void ph_request_keep(struct ph_request *request);
 
 /* Adds a header to the answer; both strings are copied. */
 void ph_request_set_header(struct ph_request *request, const char *name, const char *value);
 /* Answers and gives the request up. The body is copied; content_type NULL sends none. Exactly once per request, then or later. */
-void ph_request_answer(struct ph_request *request, int status, const char *content_type, struct ph_str body);
+void ph_request_answer(struct ph_request *request, int status, const char *content_type,
+                       struct ph_str body);
 
 #endif

@@ -8,9 +8,8 @@
 struct upsert {
     struct ph_application_change change;
     struct ph_str key; /* what names the application, when it may be there already */
-    void (*again)(
-        struct ph_call
-            *call); /* after a conflict: somebody else made it in between; NULL: it is a conflict */
+    /* After a conflict, when somebody else may have made it in between; NULL: it is a conflict. */
+    void (*again)(struct ph_call *call);
     int tries;
 };
 
