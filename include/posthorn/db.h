@@ -34,8 +34,10 @@ struct ph_db_options {
     int connections;       /* how many */
     size_t max_waiting;    /* requests that may wait for an answer; further ones fail with UNAVAILABLE at once */
     const char *name;      /* for log lines and application_name */
-    /* optional: each time a connection is ready (again), before any request goes out on it */
+    /* optional: each time a connection is ready (again), before any request goes out on it; what is sent from within goes
+     * out on this connection, first */
     void (*on_connect)(struct ph_db *db, void *ctx);
+    /* optional: each time one that was ready is lost, before its requests are answered; not from ph_db_free */
     void (*on_disconnect)(struct ph_db *db, void *ctx);
     /* optional: a NOTIFY arrived; LISTEN is for the owner to issue in on_connect */
     void (*on_notify)(struct ph_db *db, const char *channel, const char *payload, void *ctx);
@@ -45,12 +47,13 @@ struct ph_db_options {
 /* Starts connecting in the background; requests made meanwhile wait (max_waiting) and fail with UNAVAILABLE once a
  * connection attempt has failed. Reconnects for ever with growing pauses of 0.1 to 5 s, a log line each change. */
 struct ph_db *ph_db_new(struct ph_loop *loop, const struct ph_db_options *options);
-/* Requests that are under way get UNAVAILABLE or DB_LOST first. */
+/* Requests that are under way get UNAVAILABLE or DB_LOST first, and so do those that these callbacks send. Not from within a
+ * callback of this module. When something was sent since the loop's last step, memory is given back in the next one. */
 void ph_db_free(struct ph_db *db);
 /* At least one connection is ready. */
 bool ph_db_ready(const struct ph_db *db);
 
-#define PH_DB_PARAMS_MAX 32
+#define PH_DB_PARAMS_MAX 40
 
 /*
  * One request: a statement and its parameters in one transaction of its own. Embedded in its owner; filled by
@@ -73,7 +76,7 @@ struct ph_db_req {
     /* the module's own */
     struct ph_queue_node node;
     int results_due;
-    int stage;
+    bool prepares;
 };
 
 /* arena: where parameter copies live, at least until on_done. */
