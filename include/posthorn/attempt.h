@@ -53,9 +53,7 @@ void ph_attempt_get(struct ph_db *db, struct ph_arena *arena, const struct ph_me
 /* A message and what became of it at one endpoint. */
 struct ph_endpoint_message {
     struct ph_message_view message;
-    enum ph_message_status status;
-    bool has_next; /* an attempt is planned, and it is not under way */
-    int64_t next_ms;
+    struct ph_message_fate fate;
 };
 typedef void (*ph_endpoint_messages_done)(void *ctx, enum ph_err err,
                                           const struct ph_endpoint_message *items, size_t n,

@@ -44,6 +44,7 @@ enum ph_endpoint_set {
     PH_ENDPOINT_SET_CHANNELS = 32,
     PH_ENDPOINT_SET_METADATA = 64,
     PH_ENDPOINT_SET_THROTTLE_RATE = 128,
+    PH_ENDPOINT_SET_ALL = 255,
 };
 
 /* What a create, replace or patch writes. `set` says which members an update changes; a create writes all. */

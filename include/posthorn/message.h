@@ -9,8 +9,8 @@
 #include "posthorn/store.h"
 
 /* Payload bytes after which a page of messages ends early. */
-#define PH_MESSAGE_PAGE_BYTES        (16 * 1024 * 1024)
-#define PH_MESSAGE_CHANNEL_CHARS_MAX 128
+#define PH_MESSAGE_PAGE_BYTES     (16 * 1024 * 1024)
+#define PH_MESSAGE_NAME_CHARS_MAX 128 /* of a channel or tag */
 
 /* A message as a client sees it. Slices belong to whoever filled it. */
 struct ph_message_view {
@@ -28,6 +28,13 @@ struct ph_message_view {
 enum ph_message_status { PH_STATUS_SUCCESS, PH_STATUS_PENDING, PH_STATUS_FAIL, PH_STATUS_SENDING };
 /* "success", "pending", "fail" or "sending" */
 const char *ph_message_status_text(enum ph_message_status status);
+
+/* What became of one message at one endpoint. */
+struct ph_message_fate {
+    enum ph_message_status status;
+    bool has_next; /* an attempt is planned, and it is not under way */
+    int64_t next_ms;
+};
 
 /* Which messages of a list are wanted. */
 struct ph_message_filter {
@@ -60,9 +67,7 @@ void ph_message_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tena
 
 struct ph_message_endpoint {
     struct ph_endpoint endpoint;
-    enum ph_message_status status;
-    bool has_next; /* an attempt is planned, and it is not under way */
-    int64_t next_ms;
+    struct ph_message_fate fate;
 };
 typedef void (*ph_message_endpoints_done)(void *ctx, enum ph_err err,
                                           const struct ph_message_endpoint *items, size_t n,

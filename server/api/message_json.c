@@ -46,3 +46,16 @@ void ph_api_write_message(struct ph_json_writer *w, const struct ph_message_view
     ph_api_write_message_members(w, message);
     ph_jw_object_end(w);
 }
+
+void ph_api_write_fate_members(struct ph_json_writer *w, const struct ph_message_fate *fate)
+{
+    ph_jw_key(w, "nextAttempt");
+    if (fate->has_next)
+        ph_jw_time(w, fate->next_ms);
+    else
+        ph_jw_null(w);
+    ph_jw_key(w, "status");
+    ph_jw_i64(w, fate->status);
+    ph_jw_key(w, "statusText");
+    ph_jw_cstr(w, ph_message_status_text(fate->status));
+}

@@ -171,11 +171,8 @@ static void on_messages(struct ph_db_req *req, enum ph_err err, PGresult *res)
     items = ph_arena_array_of(req->arena, struct ph_endpoint_message, n);
     for (int i = 0; i < n; i++) {
         int row = ph_list_row(&op->list, n, i);
-        struct ph_message_fate fate = ph_message_read_fate(res, row, COL_FATE);
         ph_message_read_row(req->arena, res, row, &items[i].message);
-        items[i].status = fate.status;
-        items[i].has_next = fate.has_next;
-        items[i].next_ms = fate.next_ms;
+        items[i].fate = ph_message_read_fate(res, row, COL_FATE);
     }
     op->done.messages(op->ctx, PH_OK, items, (size_t)n, n == found);
 }

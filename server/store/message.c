@@ -158,11 +158,8 @@ static void on_endpoints(struct ph_db_req *req, enum ph_err err, PGresult *res)
     items = ph_arena_array_of(req->arena, struct ph_message_endpoint, n);
     for (int i = 0; i < n; i++) {
         int row = ph_list_row(&op->list, n, i);
-        struct ph_message_fate fate = ph_message_read_fate(res, row, PH_ENDPOINT_COLUMNS);
         ph_endpoint_read_row(req->arena, res, row, &items[i].endpoint);
-        items[i].status = fate.status;
-        items[i].has_next = fate.has_next;
-        items[i].next_ms = fate.next_ms;
+        items[i].fate = ph_message_read_fate(res, row, PH_ENDPOINT_COLUMNS);
     }
     op->done.endpoints(op->ctx, PH_OK, items, (size_t)n, ph_list_done(&op->list, rows));
 }

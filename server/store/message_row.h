@@ -10,11 +10,6 @@
 void ph_message_read_row(struct ph_arena *arena, const PGresult *res, int row,
                          struct ph_message_view *out);
 
-struct ph_message_fate {
-    enum ph_message_status status;
-    bool has_next;
-    int64_t next_ms;
-};
 /* Columns last_status, owed, attempts, next_at, from `col` on. */
 struct ph_message_fate ph_message_read_fate(const PGresult *res, int row, int col);
 

@@ -1,0 +1,41 @@
+#include "api/endpoint_json.h"
+
+static void write_names(struct ph_json_writer *w, const char *key, const struct ph_str *v, size_t n)
+{
+    ph_jw_key(w, key);
+    if (n == 0) {
+        ph_jw_null(w);
+        return;
+    }
+    ph_jw_array_begin(w);
+    for (size_t i = 0; i < n; i++)
+        ph_jw_str(w, v[i]);
+    ph_jw_array_end(w);
+}
+
+void ph_api_write_endpoint_members(struct ph_json_writer *w, const struct ph_endpoint *endpoint)
+{
+    write_names(w, "channels", endpoint->channels, endpoint->n_channels);
+    ph_jw_key(w, "createdAt");
+    ph_jw_time(w, endpoint->created_ms);
+    ph_jw_key(w, "description");
+    ph_jw_str(w, endpoint->description);
+    ph_jw_key(w, "disabled");
+    ph_jw_bool(w, endpoint->disabled);
+    write_names(w, "eventTypes", endpoint->event_types, endpoint->n_event_types);
+    ph_jw_key(w, "id");
+    ph_jw_id(w, PH_ID_ENDPOINT, endpoint->id);
+    ph_jw_key(w, "metadata");
+    ph_jw_raw(w, endpoint->metadata);
+    ph_jw_key(w, "throttleRate");
+    if (endpoint->throttle_rate < 0)
+        ph_jw_null(w);
+    else
+        ph_jw_i64(w, endpoint->throttle_rate);
+    ph_jw_key(w, "uid");
+    ph_jw_str(w, endpoint->uid);
+    ph_jw_key(w, "updatedAt");
+    ph_jw_time(w, endpoint->updated_ms);
+    ph_jw_key(w, "url");
+    ph_jw_str(w, endpoint->url);
+}

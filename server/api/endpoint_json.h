@@ -1,0 +1,13 @@
+/*
+ * The JSON form of an endpoint (EndpointOut).
+ */
+#ifndef POSTHORN_API_ENDPOINT_JSON_H
+#define POSTHORN_API_ENDPOINT_JSON_H
+
+#include "posthorn/endpoint.h"
+#include "posthorn/json.h"
+
+/* Writes the members without the object's braces, for forms that add their own. */
+void ph_api_write_endpoint_members(struct ph_json_writer *w, const struct ph_endpoint *endpoint);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * Query parameters that lists of messages and attempts share. Each adds a fault when it is wrong.
+ */
+#ifndef POSTHORN_API_FILTERS_H
+#define POSTHORN_API_FILTERS_H
+
+#include "posthorn/api.h"
+#include "posthorn/attempt.h"
+#include "posthorn/event_type.h"
+
+/* A date-time, as wall ms; `def` without. */
+int64_t ph_query_time(struct ph_call *call, struct ph_faults *faults, const char *name,
+                      int64_t def);
+
+/* before, after, channel, tag, event_types. with_content is read by ph_query_bool: it answers itself. */
+void ph_query_message_filter(struct ph_call *call, struct ph_faults *faults,
+                             struct ph_message_filter *filter);
+/* before, after, channel, event_types, status, status_code_class and endpoint_id. */
+void ph_query_attempt_filter(struct ph_call *call, struct ph_faults *faults,
+                             struct ph_attempt_filter *filter);
+/* Number of a message status, or PH_ATTEMPT_ANY without. */
+int ph_query_status(struct ph_call *call, struct ph_faults *faults);
+
+#endif
