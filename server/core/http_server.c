@@ -22,6 +22,7 @@
 #define WAIT_MAX_MS       10000
 /* A body up to this much over the limit is read and answered; a longer one is refused before it is read. */
 #define BODY_SLACK_BYTES (1024 * 1024)
+#define LAST_STEPS       100
 /* After the answer to what was under way: time for sockets that are shut down to be seen and freed. */
 #define CLOSE_MS 500
 
@@ -184,6 +185,8 @@ static void tear_down(struct http_thread *thread)
 {
     if (thread->server->options.on_thread_stop)
         thread->server->options.on_thread_stop(thread->context);
+    for (int i = 0; i < LAST_STEPS && ph_loop_wait_ms(thread->loop) == 0; i++)
+        ph_loop_step(thread->loop, 0); /* what the owner deferred */
     ph_http_request_abandon(thread);
     shut_all(thread);
     run_out(thread, ph_loop_now_ms(thread->loop) + CLOSE_MS);

@@ -1,0 +1,125 @@
+#include "posthorn/api.h"
+#include "posthorn/auth.h"
+#include "posthorn/ingest.h"
+#include "posthorn/node.h"
+#include "posthorn/router.h"
+
+#include <stdlib.h>
+
+#define DB_CONNECTIONS 2
+#define DB_MAX_WAITING 10000
+
+static struct ph_db *open_db(struct ph_loop *loop, const struct ph_node *node, enum ph_db_role role,
+                             const char *name, int thread_index)
+{
+    struct ph_buf full_name;
+    struct ph_db *db;
+
+    ph_buf_init(&full_name, 64);
+    ph_buf_printf(&full_name, "posthorn %s %d", name, thread_index);
+    ph_buf_add_char(&full_name, '\0');
+    db = ph_db_new(loop, &(struct ph_db_options){
+                             .conninfo = node->config->database_url,
+                             .role = role,
+                             .connections = DB_CONNECTIONS,
+                             .max_waiting = DB_MAX_WAITING,
+                             .name = full_name.ptr,
+                         });
+    ph_buf_free(&full_name);
+    return db;
+}
+
+struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread_index)
+{
+    struct ph_api *api = ph_calloc(1, sizeof(*api));
+
+    api->node = node;
+    api->loop = loop;
+    api->db = open_db(loop, node, PH_DB_API, "api", thread_index);
+    api->engine_db = open_db(loop, node, PH_DB_ENGINE, "engine", thread_index);
+    api->auth = ph_auth_new(loop, api->engine_db);
+    api->ingest = ph_ingest_new(loop, node);
+    return api;
+}
+
+void ph_api_free(struct ph_api *api)
+{
+    if (!api)
+        return;
+    ph_db_free(api->db);
+    ph_db_free(api->engine_db);
+    ph_ingest_free(api->ingest);
+    ph_auth_free(api->auth);
+    free(api);
+}
+
+static void refuse(struct ph_call *call)
+{
+    ph_request_set_header(call->req, "www-authenticate", "Bearer");
+    ph_answer_error(call, PH_ERR_AUTH, NULL);
+}
+
+static void handle(struct ph_call *call, const struct ph_identity *identity)
+{
+    call->tenant = identity->tenant;
+    call->api_key = identity->api_key;
+    call->route->handler(call);
+}
+
+static void on_identity(void *ctx, enum ph_err err, const struct ph_identity *identity)
+{
+    struct ph_call *call = ctx;
+
+    if (err == PH_ERR_AUTH)
+        refuse(call);
+    else if (err != PH_OK)
+        ph_answer_error(call, PH_ERR_UNAVAILABLE, NULL);
+    else
+        handle(call, identity);
+}
+
+static void authenticate(struct ph_call *call)
+{
+    struct ph_str key = ph_auth_bearer(ph_request_header(call->req, "authorization"));
+    struct ph_identity identity;
+
+    if (!ph_api_key_well_formed(key)) {
+        refuse(call);
+    } else if (ph_auth_lookup(call->api->auth, key, &identity)) {
+        handle(call, &identity);
+    } else {
+        ph_request_keep(call->req);
+        key = ph_auth_bearer(ph_request_header(call->req, "authorization"));
+        ph_auth_resolve(call->api->auth, call->req->arena, key, on_identity, call);
+    }
+}
+
+void ph_api_on_request(struct ph_request *request)
+{
+    struct ph_call *call = ph_arena_new_of(request->arena, struct ph_call);
+    struct ph_route_match match;
+    struct ph_str decoded;
+    enum ph_err err;
+
+    call->req = request;
+    call->api = request->thread;
+    err = ph_router_find(request->arena, request->method, request->path, &match);
+    if (err == PH_ERR_METHOD)
+        ph_request_set_header(request, "allow", match.allow);
+    if (err != PH_OK) {
+        ph_answer_error(call, err,
+                        err == PH_ERR_NOT_FOUND ? "There is nothing at this path." : NULL);
+        return;
+    }
+    if (request->query.ptr && !ph_percent_decode(request->arena, request->query, true, &decoded)) {
+        ph_answer_error(call, PH_ERR_BAD_REQUEST, "The query is not percent-encoded UTF-8.");
+        return;
+    }
+    call->route = match.route;
+    for (size_t i = 0; i < match.n_params; i++)
+        call->params[i] = match.params[i];
+    if (match.route->scope == PH_SCOPE_PUBLIC)
+        match.route->handler(call);
+    else
+        authenticate(call);
+}
