@@ -27,10 +27,12 @@ SRC     := $(filter-out server/main.c,$(wildcard server/*/*.c))
 OBJ     := $(SRC:server/%.c=$(OUT)/%.o) $(OUT)/gen/migrations.o
 TESTS   := $(wildcard tests/unit/*/*_test.c)
 TESTBIN := $(TESTS:%.c=$(OUT)/%)
+STORETESTS := $(wildcard tests/store/*_test.c)
+STOREBIN := $(STORETESTS:%.c=$(OUT)/%)
 BENCHBIN := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
 FUZZBIN := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: help build deps run test unit unit-programs fuzz-targets bench-programs lint bench asan tsan fuzz format clean
+.PHONY: help build deps run test unit unit-programs store store-programs fuzz-targets bench-programs lint bench asan tsan fuzz format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -52,6 +54,11 @@ unit: $(TESTBIN) ## unit tests of this variant
 	@for t in $(TESTBIN); do $$t || exit 1; done
 
 unit-programs: $(TESTBIN)
+
+store: $(STOREBIN) ## tests against a throw-away PostgreSQL
+	@tests/store/run $(STOREBIN)
+
+store-programs: $(STOREBIN)
 
 fuzz-targets: $(FUZZBIN)
 
@@ -107,6 +114,11 @@ $(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/libposthorn.a
 	@echo "  CC $<"
 	@$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(OUT)/libposthorn.a -lcmocka $(LDLIBS)
 
+$(OUT)/tests/store/%: tests/store/%.c $(OUT)/libposthorn.a
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(OUT)/libposthorn.a -lcmocka $(LDLIBS)
+
 $(OUT)/%_fuzz: tests/fuzz/%_fuzz.c $(OUT)/libposthorn.a
 	@echo "  CC $<"
 	@$(CC) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(OUT)/libposthorn.a $(LDLIBS)
@@ -115,4 +127,4 @@ build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -o $@ $< -lh2o-evloop -lssl -lcrypto -lpq
 
--include $(OBJ:.o=.d) $(OUT)/main.d $(TESTBIN:=.d) $(FUZZBIN:=.d)
+-include $(OBJ:.o=.d) $(OUT)/main.d $(TESTBIN:=.d) $(STOREBIN:=.d) $(FUZZBIN:=.d)
