@@ -1,0 +1,411 @@
+#include "role/operator.h"
+
+#include "posthorn/api_key.h"
+#include "posthorn/json.h"
+#include "posthorn/receive.h"
+#include "posthorn/role.h"
+#include "posthorn/seal.h"
+#include "posthorn/tenant.h"
+
+#include <getopt.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OUT_BYTES ((size_t)64 << 20)
+
+/* ---- connection ---- */
+
+void ph_operator_open(const char *database_url, struct ph_operator *out)
+{
+    out->arena = ph_arena_new();
+    out->loop = ph_loop_new();
+    out->db = ph_db_new(out->loop, &(struct ph_db_options){.conninfo = database_url,
+                                                           .role = PH_DB_ENGINE,
+                                                           .connections = 1,
+                                                           .max_waiting = 16,
+                                                           .name = "operator"});
+}
+
+void ph_operator_close(struct ph_operator *operator)
+{
+    ph_db_free(operator->db);
+    ph_loop_free(operator->loop);
+    ph_arena_free(operator->arena);
+}
+
+struct check {
+    bool done;
+    enum ph_err err;
+};
+
+static void on_found(void *ctx, enum ph_err err, const struct ph_api_key *found)
+{
+    struct check *check = ctx;
+    (void)found;
+    check->done = true;
+    check->err = err;
+}
+
+enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str key)
+{
+    struct check check = {.done = false};
+    ph_api_key_find(operator->db, operator->arena, key, on_found, &check);
+    while (!check.done)
+        ph_loop_step(operator->loop, -1);
+    return check.err;
+}
+
+char *ph_role_new_master_key(struct ph_arena *arena)
+{
+    uint8_t key[PH_KEY_BYTES];
+    char *text = ph_arena_alloc(arena, PH_BASE64_LEN(sizeof(key)) + 1);
+    randombytes_buf(key, sizeof(key));
+    ph_base64_encode(key, sizeof(key), text);
+    sodium_memzero(key, sizeof(key));
+    return text;
+}
+
+/* ---- output ---- */
+
+/* What a command prints: a JSON object or array of them, or lines for a person. */
+struct output {
+    bool json;
+    struct ph_buf buf;
+    struct ph_json_writer writer;
+};
+
+static void begin(struct output *out, bool json)
+{
+    out->json = json;
+    ph_buf_init(&out->buf, OUT_BYTES);
+    ph_jw_init(&out->writer, &out->buf);
+}
+
+static void finish(struct output *out)
+{
+    if (out->json)
+        ph_buf_add_char(&out->buf, '\n');
+    fwrite(out->buf.ptr, 1, out->buf.len, stdout);
+    sodium_memzero(out->buf.ptr, out->buf.len); /* it may have held a key */
+    ph_buf_free(&out->buf);
+}
+
+static void member_id(struct output *out, const char *name, enum ph_id_kind kind, struct ph_id id)
+{
+    ph_jw_key(&out->writer, name);
+    ph_jw_id(&out->writer, kind, id);
+}
+
+static void member_str(struct output *out, const char *name, struct ph_str value)
+{
+    ph_jw_key(&out->writer, name);
+    ph_jw_str(&out->writer, value);
+}
+
+static void member_time(struct output *out, const char *name, int64_t wall_ms)
+{
+    ph_jw_key(&out->writer, name);
+    if (wall_ms == 0)
+        ph_jw_null(&out->writer);
+    else
+        ph_jw_time(&out->writer, wall_ms);
+}
+
+/* "id  name", the name made harmless. */
+static void add_line(struct output *out, enum ph_id_kind kind, struct ph_id id, struct ph_str name)
+{
+    char wire[PH_ID_WIRE_MAX];
+    ph_id_format(kind, id, wire);
+    ph_buf_printf(&out->buf, "%s  ", wire);
+    ph_receive_add_visible(&out->buf, name, NULL);
+    ph_buf_add_char(&out->buf, '\n');
+}
+
+/* ---- actions ---- */
+
+/* Options of all actions; which of them an action takes is in its row. */
+struct options {
+    const char *command; /* e.g. "posthorn key create", for messages */
+    struct ph_str name;
+    struct ph_id tenant;
+    struct ph_id key;
+    bool json;
+};
+
+static int report(const struct options *options, enum ph_err err)
+{
+    fprintf(stderr, "%s: %s\n", options->command, ph_err_text(err));
+    return PH_EXIT_FAILURE;
+}
+
+static int report_name(const struct options *options, int max)
+{
+    fprintf(stderr, "%s: a name is 1 to %d bytes of text\n", options->command, max);
+    return PH_EXIT_USAGE;
+}
+
+static int report_absent(const struct options *options, enum ph_id_kind kind, struct ph_id id)
+{
+    char wire[PH_ID_WIRE_MAX];
+    ph_id_format(kind, id, wire);
+    fprintf(stderr, "%s: there is no %s\n", options->command, wire);
+    return PH_EXIT_FAILURE;
+}
+
+static int tenant_create(struct ph_operator *op, const struct options *options)
+{
+    struct ph_id id;
+    enum ph_err err = ph_tenant_create(op->loop, op->db, options->name, &id);
+    if (err == PH_ERR_VALIDATION)
+        return report_name(options, PH_TENANT_NAME_MAX);
+    if (err != PH_OK)
+        return report(options, err);
+    struct output out;
+    begin(&out, options->json);
+    if (out.json) {
+        ph_jw_object_begin(&out.writer);
+        member_id(&out, "id", PH_ID_TENANT, id);
+        member_str(&out, "name", options->name);
+        ph_jw_object_end(&out.writer);
+    } else {
+        add_line(&out, PH_ID_TENANT, id, options->name);
+    }
+    finish(&out);
+    return PH_EXIT_OK;
+}
+
+static int tenant_list(struct ph_operator *op, const struct options *options)
+{
+    struct ph_tenant *tenants;
+    size_t n;
+    enum ph_err err = ph_tenant_list(op->loop, op->db, op->arena, &tenants, &n);
+    if (err != PH_OK)
+        return report(options, err);
+    struct output out;
+    begin(&out, options->json);
+    if (out.json)
+        ph_jw_array_begin(&out.writer);
+    for (size_t i = 0; i < n; i++) {
+        if (!out.json) {
+            add_line(&out, PH_ID_TENANT, tenants[i].id, tenants[i].name);
+            continue;
+        }
+        ph_jw_object_begin(&out.writer);
+        member_id(&out, "id", PH_ID_TENANT, tenants[i].id);
+        member_str(&out, "name", tenants[i].name);
+        member_time(&out, "createdAt", tenants[i].created_ms);
+        ph_jw_object_end(&out.writer);
+    }
+    if (out.json)
+        ph_jw_array_end(&out.writer);
+    finish(&out);
+    return PH_EXIT_OK;
+}
+
+static int key_create(struct ph_operator *op, const struct options *options)
+{
+    struct ph_id id;
+    char key[PH_API_KEY_LEN + 1];
+    struct ph_str name = options->name.ptr != NULL ? options->name : PH_STR("command line");
+    enum ph_err err = ph_api_key_create(op->loop, op->db, options->tenant, name, 0, key, &id);
+    if (err == PH_ERR_VALIDATION)
+        return report_name(options, PH_API_KEY_NAME_MAX);
+    if (err == PH_ERR_NOT_FOUND)
+        return report_absent(options, PH_ID_TENANT, options->tenant);
+    if (err != PH_OK)
+        return report(options, err);
+    struct output out;
+    begin(&out, options->json);
+    if (out.json) {
+        ph_jw_object_begin(&out.writer);
+        member_id(&out, "id", PH_ID_API_KEY, id);
+        member_id(&out, "tenantId", PH_ID_TENANT, options->tenant);
+        member_str(&out, "name", name);
+        member_str(&out, "key", ph_str_of(key));
+        ph_jw_object_end(&out.writer);
+    } else {
+        ph_buf_printf(&out.buf, "API key  %s\n", key);
+        add_line(&out, PH_ID_API_KEY, id, name);
+        ph_buf_add_c(&out.buf, "Keep the key now: it is not shown again.\n");
+    }
+    sodium_memzero(key, sizeof(key));
+    finish(&out);
+    return PH_EXIT_OK;
+}
+
+static int key_list(struct ph_operator *op, const struct options *options)
+{
+    struct ph_api_key *keys;
+    size_t n;
+    enum ph_err err = ph_api_key_list(op->loop, op->db, op->arena, options->tenant, &keys, &n);
+    if (err != PH_OK)
+        return report(options, err);
+    struct output out;
+    begin(&out, options->json);
+    if (out.json)
+        ph_jw_array_begin(&out.writer);
+    for (size_t i = 0; i < n; i++) {
+        if (!out.json) {
+            add_line(&out, PH_ID_API_KEY, keys[i].id, keys[i].name);
+            continue;
+        }
+        ph_jw_object_begin(&out.writer);
+        member_id(&out, "id", PH_ID_API_KEY, keys[i].id);
+        member_str(&out, "name", keys[i].name);
+        member_time(&out, "createdAt", keys[i].created_ms);
+        member_time(&out, "expiresAt", keys[i].expires_ms);
+        ph_jw_object_end(&out.writer);
+    }
+    if (out.json)
+        ph_jw_array_end(&out.writer);
+    finish(&out);
+    return PH_EXIT_OK;
+}
+
+static int key_delete(struct ph_operator *op, const struct options *options)
+{
+    enum ph_err err = ph_api_key_delete(op->loop, op->db, options->key);
+    if (err == PH_ERR_NOT_FOUND)
+        return report_absent(options, PH_ID_API_KEY, options->key);
+    return err == PH_OK ? PH_EXIT_OK : report(options, err);
+}
+
+/* ---- command line ---- */
+
+enum { NAME = 1, TENANT = 2, KEY = 4, AS_JSON = 8 };
+
+struct action {
+    const char *name; /* NULL ends a table */
+    int (*run)(struct ph_operator *op, const struct options *options);
+    int takes, needs; /* options */
+};
+
+static bool read_id(const char *command, const char *option, enum ph_id_kind kind,
+                    struct ph_id *out)
+{
+    if (ph_id_parse(kind, ph_str_of(optarg), out) == PH_OK)
+        return true;
+    fprintf(stderr, "%s: --%s is an id %s..., not \"%s\"\n", command, option, ph_id_prefix(kind),
+            optarg);
+    return false;
+}
+
+/* Returns -1 to go on, or the exit code. */
+static int parse(int argc, char **argv, const struct action *action, const char *usage,
+                 struct options *out)
+{
+    enum { HELP = 256 };
+    static const struct option known[] = {
+        {"name", required_argument, NULL, NAME}, {"tenant", required_argument, NULL, TENANT},
+        {"id", required_argument, NULL, KEY},    {"json", no_argument, NULL, AS_JSON},
+        {"help", no_argument, NULL, HELP},       {NULL, 0, NULL, 0},
+    };
+    int given = 0;
+    int c;
+    optind = 0;
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        if (c == HELP) {
+            fputs(usage, stdout);
+            return PH_EXIT_OK;
+        }
+        if (c == '?' || (action->takes & c) == 0) {
+            if (c != '?')
+                fprintf(stderr, "%s: an option does not belong here\n", argv[0]);
+            return PH_EXIT_USAGE;
+        }
+        given |= c;
+        if (c == NAME)
+            out->name = ph_str_of(optarg);
+        else if (c == AS_JSON)
+            out->json = true;
+        else if ((c == TENANT && !read_id(argv[0], "tenant", PH_ID_TENANT, &out->tenant)) ||
+                 (c == KEY && !read_id(argv[0], "id", PH_ID_API_KEY, &out->key)))
+            return PH_EXIT_USAGE;
+    }
+    if (optind < argc || (given & action->needs) != action->needs) {
+        fprintf(stderr, "%s: wrong arguments\n%s", argv[0], usage);
+        return PH_EXIT_USAGE;
+    }
+    return -1;
+}
+
+static int run(int argc, char **argv, const struct action *actions, const char *usage)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0) {
+        fputs(usage, stdout);
+        return PH_EXIT_OK;
+    }
+    const struct action *action = actions;
+    while (action->name != NULL && strcmp(action->name, name) != 0)
+        action++;
+    if (action->name == NULL) {
+        fputs(usage, stderr);
+        return PH_EXIT_USAGE;
+    }
+    char command[64];
+    snprintf(command, sizeof(command), "%s %s", argv[0], name);
+    argv[1] = command;
+    struct options options = {.command = command};
+    int code = parse(argc - 1, argv + 1, action, usage, &options);
+    struct ph_config config;
+    if (code >= 0)
+        return code;
+    if (ph_role_load_database(command, &config) != PH_OK)
+        return PH_EXIT_FAILURE;
+    struct ph_operator op;
+    ph_operator_open(config.database_url, &op);
+    code = action->run(&op, &options);
+    ph_operator_close(&op);
+    return code;
+}
+
+int ph_role_tenant(int argc, char **argv)
+{
+    static const char usage[] =
+        "usage: posthorn tenant create --name NAME [--json]\n"
+        "       posthorn tenant list [--json]\n"
+        "\n"
+        "Makes a tenant in the database of POSTHORN_DATABASE_URL, or lists them.\n";
+    static const struct action actions[] = {
+        {"create", tenant_create, NAME | AS_JSON, NAME},
+        {"list", tenant_list, AS_JSON, 0},
+        {NULL, NULL, 0, 0},
+    };
+    return run(argc, argv, actions, usage);
+}
+
+int ph_role_key(int argc, char **argv)
+{
+    static const char usage[] =
+        "usage: posthorn key create --tenant org_... [--name NAME] [--json]\n"
+        "       posthorn key list --tenant org_... [--json]\n"
+        "       posthorn key delete --id key_...\n"
+        "\n"
+        "Makes an API key of a tenant in the database of POSTHORN_DATABASE_URL and shows it once;\n"
+        "lists a tenant's keys without what is secret in them; or deletes one.\n";
+    static const struct action actions[] = {
+        {"create", key_create, TENANT | NAME | AS_JSON, TENANT},
+        {"list", key_list, TENANT | AS_JSON, TENANT},
+        {"delete", key_delete, KEY, KEY},
+        {NULL, NULL, 0, 0},
+    };
+    return run(argc, argv, actions, usage);
+}
+
+int ph_role_master_key(int argc, char **argv)
+{
+    int code = ph_role_no_options(argc, argv,
+                                  "usage: posthorn master-key\n"
+                                  "\n"
+                                  "Prints a new random key for POSTHORN_MASTER_KEY. Keep it "
+                                  "outside the database: without it\n"
+                                  "the secrets in there cannot be read.\n");
+    if (code >= 0)
+        return code;
+    struct ph_arena *arena = ph_arena_new();
+    puts(ph_role_new_master_key(arena));
+    ph_arena_free(arena);
+    return PH_EXIT_OK;
+}

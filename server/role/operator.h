@@ -1,0 +1,26 @@
+/*
+ * Work on the database from the command line: a connection of role engine with a loop of its own, for one program run.
+ */
+#ifndef POSTHORN_ROLE_OPERATOR_H
+#define POSTHORN_ROLE_OPERATOR_H
+
+#include "posthorn/arena.h"
+#include "posthorn/db.h"
+
+struct ph_operator {
+    struct ph_arena *arena;
+    struct ph_loop *loop;
+    struct ph_db *db;
+};
+
+/* Connects in the background; what is asked meanwhile waits, and fails with UNAVAILABLE when there is no database. */
+void ph_operator_open(const char *database_url, struct ph_operator *out);
+void ph_operator_close(struct ph_operator *operator);
+
+/* Whether the key is in the database and has not expired. NOT_FOUND: it is not. */
+PH_MUST_CHECK enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str key);
+
+/* Base64 of 32 new random bytes. */
+char *ph_role_new_master_key(struct ph_arena *arena);
+
+#endif
