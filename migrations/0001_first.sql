@@ -144,6 +144,7 @@ CREATE TABLE message_uids (
     message_id uuid NOT NULL,
     PRIMARY KEY (application_id, event_id)
 );
+CREATE INDEX message_uids_age ON message_uids USING brin (message_id);
 
 -- An answered POST with an Idempotency-Key; key: hash of key, credential and path. A message's answer is made again from
 -- the message, so that its payload is not stored twice.
@@ -153,6 +154,13 @@ CREATE TABLE idempotency_keys (
     message_id uuid NOT NULL,
     PRIMARY KEY (tenant_id, key)
 );
+CREATE INDEX idempotency_keys_age ON idempotency_keys USING brin (message_id);
+
+-- Raised inside a batch statement that has to be rolled back and sent again.
+CREATE FUNCTION ask_again() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'concurrent requests with the same keys; send the batch again' USING ERRCODE = '40001';
+END $$;
 
 -- What is still owed. node_id says which node has it in memory; NULL: it waits here until next_at.
 CREATE TABLE deliveries (
@@ -175,6 +183,7 @@ CREATE TABLE endpoint_schedule (
     tenant_id uuid NOT NULL,
     next_due_at timestamptz NOT NULL,
     held_until timestamptz NOT NULL DEFAULT '-infinity',
+    changes bigint NOT NULL DEFAULT 0, -- grows whenever deliveries join, so that a claim sees that some came meanwhile
     serve_at timestamptz NOT NULL GENERATED ALWAYS AS (greatest(next_due_at, held_until)) STORED
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX endpoint_schedule_serve ON endpoint_schedule (serve_at);
@@ -198,7 +207,9 @@ CREATE FUNCTION add_counts(a bigint[], b bigint[]) RETURNS bigint[] LANGUAGE sql
 CREATE TABLE nodes (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL,
-    started_at timestamptz NOT NULL DEFAULT now()
+    started_at timestamptz NOT NULL DEFAULT now(),
+    dead_at timestamptz,   -- when its lock was first found free
+    scanned_at timestamptz -- when its deliveries were last freed: again for a while, for a statement of it may commit late
 );
 
 -- lz4 where this PostgreSQL has it: a third of pglz's CPU for big payloads.
@@ -212,7 +223,7 @@ END $$;
 
 -- Makes the daily partitions from yesterday to `ahead` days from now. Returns how many were new.
 CREATE FUNCTION make_partitions(ahead integer) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = posthorn, pg_temp AS $$
+    SET search_path = posthorn, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
     parent text;
     day date;
@@ -236,7 +247,7 @@ END $$;
 
 -- Drops the partitions whose whole day is more than `days` days ago, and what only pointed at their messages.
 CREATE FUNCTION drop_partitions(days integer) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = posthorn, pg_temp AS $$
+    SET search_path = posthorn, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
     child record;
     dropped integer := 0;

@@ -65,6 +65,10 @@ void ph_api_free(struct ph_api *api);
 
 /* ---- input ---- */
 
+/* Percent-decodes into the arena ('+' is a space in a query); gives s itself when there is nothing to decode. False: a '%'
+ * without two hex digits, or the result is not text. */
+bool ph_percent_decode(struct ph_arena *arena, struct ph_str s, bool query, struct ph_str *out);
+
 /* Value of a query parameter, percent-decoded into the arena; absent without. First one wins. */
 struct ph_str ph_query(struct ph_call *call, const char *name);
 /* Values of a list parameter: name=a,b, name=a&name=b, name[]=a; at most 64. Returns how many. */

@@ -20,8 +20,4 @@ struct ph_route_match {
 PH_MUST_CHECK enum ph_err ph_router_find(struct ph_arena *arena, struct ph_str method,
                                          struct ph_str path, struct ph_route_match *out);
 
-/* Percent-decodes into the arena ('+' is a space in a query); gives s itself when there is nothing to decode. False: a '%'
- * without two hex digits, or the result is not text. */
-bool ph_percent_decode(struct ph_arena *arena, struct ph_str s, bool query, struct ph_str *out);
-
 #endif

@@ -1,4 +1,4 @@
-#include "posthorn/application.h"
+#include "api/application_in.h"
 #include "api/routes.h"
 
 #define ANSWER_BYTES (16 * 1024 * 1024)
@@ -44,6 +44,17 @@ static void answer_application(struct ph_call *call, int status, const struct ph
     ph_answer_json(call, status, w);
 }
 
+void ph_api_read_application(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                             struct ph_application_change *change)
+{
+    change->name = ph_field_str(call, faults, body, "name", true, 1, 0, NULL);
+    change->uid = ph_field_uid(call, faults, body, "uid", PH_ID_APPLICATION, &change->set_uid);
+    change->metadata = ph_field_metadata(call, faults, body, "metadata", NULL);
+    change->throttle_rate =
+        ph_field_int(call, faults, body, "throttleRate", 1, PH_APPLICATION_THROTTLE_MAX, NULL);
+    change->set_name = change->set_metadata = change->set_throttle_rate = true;
+}
+
 /* ApplicationIn; false: answered. */
 static bool read_in(struct ph_call *call, struct ph_application_change *change)
 {
@@ -52,12 +63,7 @@ static bool read_in(struct ph_call *call, struct ph_application_change *change)
 
     if (!body)
         return false;
-    change->name = ph_field_str(call, &faults, body, "name", true, 1, 0, NULL);
-    change->uid = ph_field_uid(call, &faults, body, "uid", PH_ID_APPLICATION, &change->set_uid);
-    change->metadata = ph_field_metadata(call, &faults, body, "metadata", NULL);
-    change->throttle_rate =
-        ph_field_int(call, &faults, body, "throttleRate", 1, PH_APPLICATION_THROTTLE_MAX, NULL);
-    change->set_name = change->set_metadata = change->set_throttle_rate = true;
+    ph_api_read_application(call, &faults, body, change);
     return !ph_faults_answer(call, &faults);
 }
 

@@ -55,19 +55,19 @@ ORDER BY t.id
 -- only. $14 and $15 are about the message, so they keep all or none. No row: no such message. One row without an id: no
 -- attempt.
 -- name: attempt_list_message_down
-WITH target AS MATERIALIZED (
+WITH named AS MATERIALIZED (
+    SELECT a.id AS application_id,
+           coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                               WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+    FROM applications a
+    WHERE a.tenant_id = $1::uuid
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+), target AS MATERIALIZED (
     SELECT m.id, CASE WHEN $13::text IS NULL THEN $12::uuid
                       ELSE (SELECT u.id FROM endpoints u WHERE u.application_id = m.application_id AND u.uid = $13) END AS endpoint_id,
            ($14::text IS NULL OR $14 = ANY (m.channels)) IS TRUE
                AND ($15::text[] IS NULL OR m.event_type = ANY ($15)) AS wanted
-    FROM (
-        SELECT a.id AS application_id,
-               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
-                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
-        FROM applications a
-        WHERE a.tenant_id = $1::uuid
-          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
-    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
     WHERE m.tenant_id = $1
 )
 SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
@@ -83,19 +83,19 @@ FROM target LEFT JOIN LATERAL (
 ORDER BY t.id DESC
 
 -- name: attempt_list_message_up
-WITH target AS MATERIALIZED (
+WITH named AS MATERIALIZED (
+    SELECT a.id AS application_id,
+           coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                               WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+    FROM applications a
+    WHERE a.tenant_id = $1::uuid
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+), target AS MATERIALIZED (
     SELECT m.id, CASE WHEN $13::text IS NULL THEN $12::uuid
                       ELSE (SELECT u.id FROM endpoints u WHERE u.application_id = m.application_id AND u.uid = $13) END AS endpoint_id,
            ($14::text IS NULL OR $14 = ANY (m.channels)) IS TRUE
                AND ($15::text[] IS NULL OR m.event_type = ANY ($15)) AS wanted
-    FROM (
-        SELECT a.id AS application_id,
-               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
-                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
-        FROM applications a
-        WHERE a.tenant_id = $1::uuid
-          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
-    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
     WHERE m.tenant_id = $1
 )
 SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
@@ -111,16 +111,16 @@ FROM target LEFT JOIN LATERAL (
 ORDER BY t.id
 
 -- name: attempt_get
-WITH target AS MATERIALIZED (
+WITH named AS MATERIALIZED (
+    SELECT a.id AS application_id,
+           coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                               WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+    FROM applications a
+    WHERE a.tenant_id = $1::uuid
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+), target AS MATERIALIZED (
     SELECT m.id
-    FROM (
-        SELECT a.id AS application_id,
-               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
-                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
-        FROM applications a
-        WHERE a.tenant_id = $1::uuid
-          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
-    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
     WHERE m.tenant_id = $1
 )
 SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url, t.response
@@ -132,12 +132,15 @@ WHERE t.id = $6::uuid AND t.tenant_id = $1
 -- behind which the page begins; message ids strictly between $6 and $7, attempt ids above $15; $10: its newest attempt has
 -- this status and nothing is owed. No row: no such endpoint. One row without an id: no message. The page ends early behind
 -- the row that brings the payloads over $13 bytes; `found` counts the rows without that. First attempts are looked for from an
--- hour before the message on, for nodes' clocks differ.
+-- hour before the message on, for nodes' clocks differ. OFFSET 0 and
+-- LIMIT 1 keep the planner from beginning with the messages, or with sorting all attempts.
 -- name: endpoint_messages_attempted_down
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id,
            coalesce((SELECT i.id FROM attempts i
-                     WHERE i.message_id = $14::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1 ORDER BY i.id LIMIT 1),
+                     WHERE i.message_id = $14::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1
+                       AND i.id >= uuid_floor(uuid_time($14) - interval '1 hour')
+                     ORDER BY i.id LIMIT 1),
                     $14, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AS place
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
@@ -154,24 +157,31 @@ FROM target LEFT JOIN LATERAL (
                CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
                     WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
                l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
-        FROM attempts f
-        JOIN messages m ON m.application_id = target.application_id AND m.id = f.message_id
+        FROM (
+            SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
+            WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
+              AND o.id < target.place AND o.id > $15::uuid
+            ORDER BY o.id DESC OFFSET 0
+        ) f
+        CROSS JOIN LATERAL (
+            SELECT * FROM messages c
+            WHERE c.application_id = target.application_id AND c.id = f.message_id AND c.tenant_id = $1
+              AND c.id > $6::uuid AND c.id < $7::uuid
+              AND ($11::text IS NULL OR $11 = ANY (c.channels))
+              AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+            LIMIT 1
+        ) m
         CROSS JOIN LATERAL (
             SELECT s.status FROM attempts s
             WHERE s.message_id = f.message_id AND s.id >= f.id AND s.endpoint_id = f.endpoint_id AND s.tenant_id = $1
             ORDER BY s.id DESC LIMIT 1
         ) l
         LEFT JOIN deliveries d ON d.endpoint_id = f.endpoint_id AND d.message_id = f.message_id AND d.tenant_id = $1
-        WHERE f.endpoint_id = target.id AND f.tenant_id = $1 AND f.number = 1
-          AND f.id < target.place AND f.id > $15::uuid
-          AND m.tenant_id = $1 AND m.id > $6::uuid AND m.id < $7::uuid
-          AND ($11::text IS NULL OR $11 = ANY (m.channels))
-          AND ($12::text[] IS NULL OR m.event_type = ANY ($12))
-          AND ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
-          AND f.id = (SELECT b.id FROM attempts b
-                      WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
-                        AND b.id >= uuid_floor(uuid_time(f.message_id) - interval '1 hour')
-                      ORDER BY b.id LIMIT 1)
+        WHERE ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
+          AND (SELECT b.id = f.id FROM attempts b
+               WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
+                 AND b.id >= uuid_floor(uuid_time(f.message_id) - interval '1 hour')
+               ORDER BY b.id LIMIT 1)
         ORDER BY f.id DESC LIMIT $8::integer
     ) p
 ) m ON m.before < $13::bigint
@@ -181,7 +191,9 @@ ORDER BY m.place DESC
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id,
            coalesce((SELECT i.id FROM attempts i
-                     WHERE i.message_id = $14::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1 ORDER BY i.id LIMIT 1),
+                     WHERE i.message_id = $14::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1
+                       AND i.id >= uuid_floor(uuid_time($14) - interval '1 hour')
+                     ORDER BY i.id LIMIT 1),
                     $14, '00000000-0000-0000-0000-000000000000') AS place
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
@@ -198,24 +210,31 @@ FROM target LEFT JOIN LATERAL (
                CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
                     WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
                l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
-        FROM attempts f
-        JOIN messages m ON m.application_id = target.application_id AND m.id = f.message_id
+        FROM (
+            SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
+            WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
+              AND o.id > target.place AND o.id > $15::uuid
+            ORDER BY o.id OFFSET 0
+        ) f
+        CROSS JOIN LATERAL (
+            SELECT * FROM messages c
+            WHERE c.application_id = target.application_id AND c.id = f.message_id AND c.tenant_id = $1
+              AND c.id > $6::uuid AND c.id < $7::uuid
+              AND ($11::text IS NULL OR $11 = ANY (c.channels))
+              AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+            LIMIT 1
+        ) m
         CROSS JOIN LATERAL (
             SELECT s.status FROM attempts s
             WHERE s.message_id = f.message_id AND s.id >= f.id AND s.endpoint_id = f.endpoint_id AND s.tenant_id = $1
             ORDER BY s.id DESC LIMIT 1
         ) l
         LEFT JOIN deliveries d ON d.endpoint_id = f.endpoint_id AND d.message_id = f.message_id AND d.tenant_id = $1
-        WHERE f.endpoint_id = target.id AND f.tenant_id = $1 AND f.number = 1
-          AND f.id > target.place AND f.id > $15::uuid
-          AND m.tenant_id = $1 AND m.id > $6::uuid AND m.id < $7::uuid
-          AND ($11::text IS NULL OR $11 = ANY (m.channels))
-          AND ($12::text[] IS NULL OR m.event_type = ANY ($12))
-          AND ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
-          AND f.id = (SELECT b.id FROM attempts b
-                      WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
-                        AND b.id >= uuid_floor(uuid_time(f.message_id) - interval '1 hour')
-                      ORDER BY b.id LIMIT 1)
+        WHERE ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
+          AND (SELECT b.id = f.id FROM attempts b
+               WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
+                 AND b.id >= uuid_floor(uuid_time(f.message_id) - interval '1 hour')
+               ORDER BY b.id LIMIT 1)
         ORDER BY f.id LIMIT $8::integer
     ) p
 ) m ON m.before < $13::bigint
@@ -241,12 +260,16 @@ FROM target LEFT JOIN LATERAL (
                     WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
                NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at
         FROM deliveries d
-        JOIN messages m ON m.application_id = target.application_id AND m.id = d.message_id
-        WHERE d.endpoint_id = target.id AND d.tenant_id = $1 AND m.tenant_id = $1
+        CROSS JOIN LATERAL (
+            SELECT * FROM messages c
+            WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
+              AND ($11::text IS NULL OR $11 = ANY (c.channels))
+              AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+            LIMIT 1
+        ) m
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1
           AND d.message_id > $6::uuid AND d.message_id < $7::uuid
           AND (d.attempts > 0) = ($10::smallint = 3)
-          AND ($11::text IS NULL OR $11 = ANY (m.channels))
-          AND ($12::text[] IS NULL OR m.event_type = ANY ($12))
         ORDER BY d.message_id DESC LIMIT $8::integer
     ) p
 ) m ON m.before < $13::bigint
@@ -271,12 +294,16 @@ FROM target LEFT JOIN LATERAL (
                     WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
                NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at
         FROM deliveries d
-        JOIN messages m ON m.application_id = target.application_id AND m.id = d.message_id
-        WHERE d.endpoint_id = target.id AND d.tenant_id = $1 AND m.tenant_id = $1
+        CROSS JOIN LATERAL (
+            SELECT * FROM messages c
+            WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
+              AND ($11::text IS NULL OR $11 = ANY (c.channels))
+              AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+            LIMIT 1
+        ) m
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1
           AND d.message_id > $6::uuid AND d.message_id < $7::uuid
           AND (d.attempts > 0) = ($10::smallint = 3)
-          AND ($11::text IS NULL OR $11 = ANY (m.channels))
-          AND ($12::text[] IS NULL OR m.event_type = ANY ($12))
         ORDER BY d.message_id LIMIT $8::integer
     ) p
 ) m ON m.before < $13::bigint

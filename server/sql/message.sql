@@ -74,16 +74,16 @@ WHERE m.tenant_id = $1
 -- there still is a delivery, made so many `attempts` of. No row: no such message. One row without an id: no endpoint.
 -- Attempts are looked for from an hour before the message on, for nodes' clocks differ.
 -- name: message_endpoints_down
-WITH target AS MATERIALIZED (
+WITH named AS MATERIALIZED (
+    SELECT a.id AS application_id,
+           coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                               WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+    FROM applications a
+    WHERE a.tenant_id = $1::uuid
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+), target AS MATERIALIZED (
     SELECT m.application_id, m.id, uuid_floor(uuid_time(m.id) - interval '1 hour') AS since
-    FROM (
-        SELECT a.id AS application_id,
-               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
-                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
-        FROM applications a
-        WHERE a.tenant_id = $1::uuid
-          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
-    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
     WHERE m.tenant_id = $1
 ), newest AS MATERIALIZED (
     SELECT DISTINCT ON (t.endpoint_id) t.endpoint_id, t.status
@@ -105,16 +105,16 @@ FROM target LEFT JOIN LATERAL (
 ORDER BY e.id DESC
 
 -- name: message_endpoints_up
-WITH target AS MATERIALIZED (
+WITH named AS MATERIALIZED (
+    SELECT a.id AS application_id,
+           coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                               WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+    FROM applications a
+    WHERE a.tenant_id = $1::uuid
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+), target AS MATERIALIZED (
     SELECT m.application_id, m.id, uuid_floor(uuid_time(m.id) - interval '1 hour') AS since
-    FROM (
-        SELECT a.id AS application_id,
-               coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
-                                   WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
-        FROM applications a
-        WHERE a.tenant_id = $1::uuid
-          AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
-    ) w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
     WHERE m.tenant_id = $1
 ), newest AS MATERIALIZED (
     SELECT DISTINCT ON (t.endpoint_id) t.endpoint_id, t.status

@@ -1,0 +1,48 @@
+/*
+ * Waiting deliveries and the nodes that take them: statements of the dispatcher and the janitor. db: role
+ * posthorn_engine. Every callback comes once; the arena lives until then.
+ */
+#ifndef POSTHORN_CLAIM_H
+#define POSTHORN_CLAIM_H
+
+#include "posthorn/db.h"
+#include "posthorn/delivery.h"
+
+/* A new node with its sign of life, a lock that lasts as long as the database connection: so on the one connection that
+ * the dispatcher keeps for it. */
+void ph_node_register(struct ph_db *db, struct ph_arena *arena, struct ph_str name,
+                      void (*on_done)(enum ph_err err, int32_t node_id, void *ctx), void *ctx);
+/* The connection hears of changes from now on (on_notify of its options). */
+void ph_node_listen(struct ph_db *db, struct ph_arena *arena,
+                    void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
+/* The node stops: its deliveries wait again, and the row goes. */
+void ph_node_unregister(struct ph_db *db, struct ph_arena *arena, int32_t node_id,
+                        void (*on_done)(enum ph_err err, int32_t freed, void *ctx), void *ctx);
+/* Frees the deliveries of nodes whose lock is gone. dead: nodes seen dead for the first time. */
+void ph_nodes_take_over(struct ph_db *db, struct ph_arena *arena, int32_t self,
+                        void (*on_done)(enum ph_err err, int32_t dead, void *ctx), void *ctx);
+
+struct ph_claim {
+    struct ph_job_list jobs; /* owned by the callee */
+    bool more;               /* others are due already */
+    int64_t
+        next_ms; /* wall time when the next endpoint is due, by the database's clock; INT64_MAX: none waits */
+    int64_t now_ms; /* the database's clock */
+};
+/*
+ * Takes due deliveries for `node_id`: at most max_endpoints endpoints, at most `share` deliveries of each, those due
+ * longest first. `held` endpoints have no room in memory and are left alone for a second.
+ */
+void ph_claim_due(struct ph_db *db, struct ph_arena *arena, int32_t node_id, int max_endpoints,
+                  int share, const struct ph_id *held, size_t n_held,
+                  void (*on_done)(enum ph_err err, struct ph_claim *claim, void *ctx), void *ctx);
+
+/* The endpoint changed: a hold that was for ever ends if it is enabled. endpoint NULL: all enabled endpoints. */
+void ph_schedule_release(struct ph_db *db, struct ph_arena *arena, const struct ph_id *endpoint,
+                         void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
+
+/* Makes partitions ahead, drops those past retention, removes used idempotency keys after 12 hours. */
+void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention_days,
+                         void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * Subscriptions: an application with its endpoints as one immutable snapshot, which ingest matches messages against.
+ */
+#ifndef POSTHORN_SUBSCRIPTION_H
+#define POSTHORN_SUBSCRIPTION_H
+
+#include "posthorn/db.h"
+#include "posthorn/delivery.h"
+#include "posthorn/seal.h"
+
+/* Counted by reference within one thread. */
+struct ph_subscriptions {
+    int refs;
+    struct ph_arena *arena;
+    struct ph_id application, tenant;
+    struct ph_str uid; /* absent when it has none */
+    int64_t config_version;
+    size_t n_endpoints;
+    struct ph_endpoint_config **endpoints;
+};
+struct ph_subscriptions *ph_subscriptions_ref(struct ph_subscriptions *subscriptions);
+void ph_subscriptions_unref(struct ph_subscriptions *subscriptions); /* NULL is allowed */
+
+/*
+ * Loads the snapshot of the tenant's application with this id or uid (id wins). db: role posthorn_engine.
+ * on_loaded: OK with a snapshot that the callee owns; NOT_FOUND; or a database error.
+ */
+void ph_subscriptions_load(
+    struct ph_db *db, struct ph_arena *arena, const struct ph_keyring *keyring, struct ph_id tenant,
+    struct ph_str id_or_uid,
+    void (*on_loaded)(enum ph_err err, struct ph_subscriptions *loaded, void *ctx), void *ctx);
+
+/*
+ * Loads the configurations of some endpoints. configs[i] is that of ids[i], owned by the callee, NULL when it is gone.
+ * The ids are copied.
+ */
+void ph_endpoint_configs_load(struct ph_db *db, struct ph_arena *arena,
+                              const struct ph_keyring *keyring, const struct ph_id *ids, size_t n,
+                              void (*on_loaded)(enum ph_err err,
+                                                struct ph_endpoint_config **configs, void *ctx),
+                              void *ctx);
+
+#endif

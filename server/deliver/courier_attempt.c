@@ -1,0 +1,185 @@
+#include "courier_internal.h"
+
+#include "posthorn/clock.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD_BYTES_MAX (512 * 1024)
+
+static void done(struct ph_http_call *call);
+
+static struct attempt *take_attempt(struct ph_courier *courier)
+{
+    struct attempt *attempt = courier->free_attempts;
+
+    if (attempt) {
+        courier->free_attempts = attempt->next;
+        ph_buf_clear(&attempt->head);
+    } else {
+        attempt = ph_calloc(1, sizeof *attempt);
+        attempt->courier = courier;
+        ph_buf_init(&attempt->head, HEAD_BYTES_MAX);
+    }
+    attempt->prev = NULL;
+    attempt->next = courier->active_attempts;
+    if (attempt->next)
+        attempt->next->prev = attempt;
+    courier->active_attempts = attempt;
+    return attempt;
+}
+
+static void give_attempt(struct attempt *attempt)
+{
+    struct ph_courier *courier = attempt->courier;
+
+    if (attempt->prev)
+        attempt->prev->next = attempt->next;
+    else
+        courier->active_attempts = attempt->next;
+    if (attempt->next)
+        attempt->next->prev = attempt->prev;
+    attempt->next = courier->free_attempts;
+    courier->free_attempts = attempt;
+}
+
+void courier_attempts_cancel(struct ph_courier *courier)
+{
+    for (struct attempt *a = courier->active_attempts; a; a = a->next)
+        ph_http_call_cancel(&a->call);
+}
+
+void courier_attempts_free(struct ph_courier *courier)
+{
+    while (courier->free_attempts) {
+        struct attempt *attempt = courier->free_attempts;
+        courier->free_attempts = attempt->next;
+        ph_buf_free(&attempt->head);
+        free(attempt);
+    }
+}
+
+/* Standard Webhooks: id, time of the attempt, and a signature by every secret that is valid now, the current one first. */
+static bool write_signature(struct attempt *attempt, int64_t now_ms)
+{
+    struct target *target = attempt->target;
+    const struct ph_payload *payload = attempt->job->payload;
+    struct ph_str id = {payload->wire_id, payload->wire_id_len},
+                  body = {payload->bytes, payload->len};
+    struct ph_buf *head = &attempt->head;
+    char signature[PH_SIGNATURE_LEN + 1];
+    bool any = false;
+
+    ph_buf_add_c(head, "Content-Length: ");
+    ph_buf_add_i64(head, (int64_t)payload->len);
+    ph_buf_add_c(head, "\r\nwebhook-id: ");
+    ph_buf_add_str(head, id);
+    ph_buf_add_c(head, "\r\nwebhook-timestamp: ");
+    ph_buf_add_i64(head, now_ms / 1000);
+    ph_buf_add_c(head, "\r\nwebhook-signature:");
+    for (int i = 0; i < target->n_signers; i++) {
+        if (target->signer_expires_ms[i] && target->signer_expires_ms[i] <= now_ms)
+            continue;
+        ph_signer_sign(target->signers[i], id, now_ms / 1000, body, signature);
+        ph_buf_add_char(head, ' ');
+        ph_buf_add(head, signature, PH_SIGNATURE_LEN);
+        any = true;
+    }
+    ph_buf_add_c(head, "\r\n\r\n");
+    return any && !head->overflow;
+}
+
+static void record(struct attempt *attempt, bool success, int status, struct ph_str response,
+                   int64_t duration_us, int64_t retry_after_s)
+{
+    struct ph_courier *courier = attempt->courier;
+    struct ph_job *job = attempt->job;
+    const struct ph_payload *payload = job->payload;
+    struct ph_outcome outcome = {
+        .endpoint = job->endpoint,
+        .message = payload->message,
+        .tenant = payload->tenant,
+        .node_id = job->node_id,
+        .attempts_made = job->attempts_made + 1,
+        .has_attempt = true,
+        .done = success,
+        .attempt = attempt->id,
+        .status = success ? PH_STATUS_SUCCESS : PH_STATUS_FAIL,
+        .status_code = status,
+        .duration_ms = (duration_us + 500) / 1000,
+        .url = attempt->config->url_text,
+        .response = response,
+    };
+
+    if (success) {
+        ph_metric_add(attempts_success, 1);
+    } else {
+        ph_metric_add(attempts_failure, 1);
+        outcome.next_ms = ph_retry_next_ms(&courier->node->retry, outcome.attempts_made,
+                                           ph_clock_wall_ms(), retry_after_s, randombytes_random());
+        outcome.done = outcome.exhausted = outcome.next_ms < 0;
+        ph_metric_add(deliveries_exhausted, outcome.exhausted);
+    }
+    courier_record(courier, job, &outcome);
+}
+
+/* Everything of the attempt but its outcome: what it held is free for the next one. */
+static void close_attempt(struct attempt *attempt)
+{
+    ph_endpoint_config_unref(attempt->config);
+    attempt->target->in_flight--;
+    attempt->courier->in_flight--;
+    give_attempt(attempt);
+}
+
+static bool asks_to_wait(int status)
+{
+    return status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+static void done(struct ph_http_call *call)
+{
+    struct attempt *attempt = ph_container_of(call, struct attempt, call);
+    struct ph_courier *courier = attempt->courier;
+    struct target *target = attempt->target;
+    bool success = call->err == PH_OK && call->status >= 200 && call->status < 300;
+
+    if (call->err == PH_ERR_OUT_CANCELLED)
+        courier_drop(courier, attempt->job);
+    else
+        record(attempt, success, call->err == PH_OK ? call->status : 0,
+               call->err == PH_OK ? call->response : ph_str_of(call->error_text), call->duration_us,
+               call->err == PH_OK && asks_to_wait(call->status) ? call->retry_after_s : -1);
+    close_attempt(attempt);
+    courier_serve(target);
+    courier_serve_ready(courier);
+    courier_check_stopped(courier);
+}
+
+void courier_attempt_start(struct target *target, struct ph_job *job)
+{
+    struct ph_courier *courier = target->courier;
+    struct attempt *attempt = take_attempt(courier);
+    int64_t now_ms = ph_clock_wall_ms();
+
+    target->in_flight++;
+    courier->in_flight++;
+    attempt->target = target;
+    attempt->job = job;
+    attempt->id = ph_id_new(now_ms);
+    attempt->config = ph_endpoint_config_ref(target->config);
+    ph_buf_add_str(&attempt->head, ph_buf_str(&target->head));
+    if (!write_signature(attempt, now_ms)) {
+        record(attempt, false, 0, PH_STR("the endpoint has no valid signing secret"), 0, -1);
+        close_attempt(attempt);
+        return;
+    }
+    attempt->call = (struct ph_http_call){
+        .origin = target->origin,
+        .head = ph_buf_str(&attempt->head),
+        .body = {job->payload->bytes, job->payload->len},
+        .on_done = done,
+    };
+    ph_http_call_start(courier->http, &attempt->call);
+}

@@ -1,0 +1,145 @@
+#include "courier_internal.h"
+
+#include <stdlib.h>
+
+#define TARGET_IDLE_MS 120000
+#define HEAD_BYTES_MAX (256 * 1024)
+
+static const struct ph_str user_agent = {"Posthorn/1.0", 12};
+
+struct target *courier_find_target(struct ph_courier *courier, struct ph_id id)
+{
+    struct ph_map_node *node = ph_map_first(&courier->targets, ph_id_hash(id));
+
+    for (; node; node = ph_map_next(node)) {
+        struct target *target = ph_container_of(node, struct target, by_id);
+        if (ph_id_eq(target->id, id))
+            return target;
+    }
+    return NULL;
+}
+
+struct target *courier_target(struct ph_courier *courier, struct ph_id id)
+{
+    struct target *target = courier_find_target(courier, id);
+
+    if (target)
+        return target;
+    target = ph_calloc(1, sizeof *target);
+    target->courier = courier;
+    target->id = id;
+    target->idle_since_ms = ph_loop_now_ms(courier->loop);
+    ph_buf_init(&target->head, HEAD_BYTES_MAX);
+    ph_map_add(&courier->targets, &target->by_id, ph_id_hash(id));
+    return target;
+}
+
+static void clear_config(struct target *target)
+{
+    for (int i = 0; i < target->n_signers; i++)
+        ph_signer_free(target->signers[i]);
+    target->n_signers = 0;
+    if (target->origin)
+        ph_http_origin_close(target->origin);
+    target->origin = NULL;
+    ph_endpoint_config_unref(target->config);
+    target->config = NULL;
+}
+
+/* The lines of the request head that are the same for every attempt. */
+static void write_head(struct target *target)
+{
+    const struct ph_url *url = &target->config->url;
+    bool default_port = url->port == (url->tls ? 443 : 80);
+    struct ph_buf *head = &target->head;
+
+    ph_buf_clear(head);
+    ph_buf_add_c(head, "POST ");
+    ph_buf_add_str(head, url->target);
+    ph_buf_add_c(head, url->host_is_ipv6 ? " HTTP/1.1\r\nHost: [" : " HTTP/1.1\r\nHost: ");
+    ph_buf_add_str(head, url->host);
+    if (url->host_is_ipv6)
+        ph_buf_add_char(head, ']');
+    if (!default_port)
+        ph_buf_printf(head, ":%u", url->port);
+    ph_buf_add_c(head, "\r\nUser-Agent: ");
+    ph_buf_add_str(head, user_agent);
+    ph_buf_add_c(head, "\r\nAccept: */*\r\nContent-Type: application/json\r\n");
+    ph_buf_add_str(head, target->config->header_lines);
+}
+
+void courier_target_apply(struct target *target, struct ph_endpoint_config *config)
+{
+    if (target->config && target->config->version >= config->version)
+        return;
+    ph_endpoint_config_ref(config);
+    clear_config(target);
+    target->config = config;
+    target->gone = false;
+    if (config->disabled)
+        return;
+    target->origin = ph_http_origin_open(target->courier->http, &config->url);
+    for (size_t i = 0; i < config->n_secrets && target->n_signers < SIGNERS_MAX; i++) {
+        target->signer_expires_ms[target->n_signers] = config->secrets[i].expires_ms;
+        target->signers[target->n_signers++] = ph_signer_new(&config->secrets[i].secret);
+    }
+    write_head(target);
+}
+
+static void loaded(enum ph_err err, struct ph_endpoint_config **configs, void *ctx)
+{
+    struct target *target = ctx;
+    struct ph_courier *courier = target->courier;
+
+    target->loading = false;
+    if (err == PH_OK) {
+        target->stale = false;
+        if (configs[0]) {
+            courier_target_apply(target, configs[0]);
+            ph_endpoint_config_unref(configs[0]);
+        } else {
+            clear_config(target);
+            target->gone = true;
+        }
+    }
+    ph_arena_free(target->load_arena);
+    target->load_arena = NULL;
+    if (err == PH_OK) /* else the sweep tries again */
+        courier_serve(target);
+    courier_check_stopped(courier);
+}
+
+void courier_target_load(struct target *target)
+{
+    target->loading = true;
+    target->load_arena = ph_arena_new();
+    ph_endpoint_configs_load(target->courier->db, target->load_arena,
+                             target->courier->node->keyring, &target->id, 1, loaded, target);
+}
+
+void courier_target_free(struct target *target)
+{
+    ph_map_remove(&target->courier->targets, &target->by_id);
+    clear_config(target);
+    ph_buf_free(&target->head);
+    ph_arena_free(target->load_arena);
+    free(target);
+}
+
+static void sweep_node(struct ph_map_node *node, void *ctx)
+{
+    struct target *target = ph_container_of(node, struct target, by_id);
+    uint64_t now_ms = *(uint64_t *)ctx;
+
+    if (target->queue.first || target->in_flight || target->loading || target->is_ready)
+        target->idle_since_ms = now_ms;
+    else if (now_ms - target->idle_since_ms > TARGET_IDLE_MS)
+        courier_target_free(target);
+}
+
+void courier_sweep_targets(struct ph_courier *courier)
+{
+    uint64_t now_ms = ph_loop_now_ms(courier->loop);
+
+    ph_map_each(&courier->targets, sweep_node, &now_ms);
+}

@@ -1,0 +1,473 @@
+#include "posthorn/dispatcher.h"
+
+#include "posthorn/claim.h"
+#include "posthorn/clock.h"
+#include "posthorn/courier.h"
+#include "posthorn/log.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A claim: endpoints, and deliveries of each. */
+#define CLAIM_ENDPOINTS 50
+#define CLAIM_SHARE     10
+/* How often to look without being told: other nodes' deliveries become due too. */
+#define POLL_MS               1000
+#define NO_ROOM_MS            20
+#define TAKE_OVER_MS          2000
+#define HOUSEKEEPING_MS       (3600 * 1000)
+#define HOUSEKEEPING_AGAIN_MS (60 * 1000)
+#define HELD_MAX              64
+
+struct ph_dispatcher {
+    struct ph_node *node;
+    struct ph_loop *loop;
+    struct ph_db *
+        db; /* the one connection that holds the node's lock, so that claims end with its identity */
+    pthread_t thread;
+    ph_application_changed_fn on_application_changed;
+    void *ctx;
+    char name[300];
+    bool registering, claiming, taking_over, paused, stopping;
+    bool look_again;        /* nudged while a claim was under way */
+    int64_t clock_ahead_ms; /* database's clock minus ours */
+    struct ph_id held[HELD_MAX];
+    size_t n_held;
+    struct ph_timer claim_timer, take_over_timer, housekeeping_timer, register_timer;
+    /* from other threads */
+    struct ph_task nudge, pause, stop;
+    sem_t is_paused;
+    _Atomic bool nudge_posted;
+    _Atomic int64_t nudge_due_ms;
+};
+
+/* A request of the dispatcher: its arena, and who asked. */
+struct errand {
+    struct ph_arena *arena;
+    struct ph_dispatcher *dispatcher;
+};
+
+static struct errand *errand_new(struct ph_dispatcher *d)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct errand *errand = ph_arena_new_of(arena, struct errand);
+
+    errand->arena = arena;
+    errand->dispatcher = d;
+    return errand;
+}
+
+static struct ph_dispatcher *errand_end(void *ctx)
+{
+    struct errand *errand = ctx;
+    struct ph_dispatcher *d = errand->dispatcher;
+
+    ph_arena_free(errand->arena);
+    return d;
+}
+
+static int32_t identity(const struct ph_dispatcher *d)
+{
+    return atomic_load(&d->node->id);
+}
+
+/* ---- claiming ---- */
+
+static void claim(struct ph_dispatcher *d);
+
+static void claim_in(struct ph_dispatcher *d, int64_t wait_ms)
+{
+    uint64_t due_ms;
+
+    if (wait_ms < 0)
+        wait_ms = 0;
+    if (wait_ms > POLL_MS)
+        wait_ms = POLL_MS;
+    due_ms = ph_loop_now_ms(d->loop) + (uint64_t)wait_ms;
+    if (!ph_timer_is_set(&d->claim_timer) || d->claim_timer.due_ms > due_ms)
+        ph_timer_set(d->loop, &d->claim_timer, due_ms);
+}
+
+static void claim_due(struct ph_timer *timer)
+{
+    claim(ph_container_of(timer, struct ph_dispatcher, claim_timer));
+}
+
+/* Endpoints of this claim that now have all the deliveries in memory that they may have. */
+static void note_full(struct ph_dispatcher *d, struct ph_id endpoint)
+{
+    if (d->n_held == HELD_MAX || !ph_node_endpoint_full(d->node, endpoint))
+        return;
+    for (size_t i = 0; i < d->n_held; i++)
+        if (ph_id_eq(d->held[i], endpoint))
+            return;
+    d->held[d->n_held++] = endpoint;
+}
+
+static void claimed(enum ph_err err, struct ph_claim *result, void *ctx)
+{
+    struct ph_dispatcher *d = ((struct errand *)ctx)->dispatcher;
+
+    d->claiming = false;
+    d->n_held = 0;
+    if (err != PH_OK) {
+        claim_in(d, POLL_MS);
+    } else {
+        ph_metric_add(deliveries_claimed, (int64_t)result->jobs.n);
+        for (struct ph_job *job = result->jobs.first; job; job = job->next)
+            ph_node_force_room(d->node, job->endpoint);
+        for (struct ph_job *job = result->jobs.first; job; job = job->next)
+            note_full(d, job->endpoint);
+        ph_node_hand_over(d->node, &result->jobs);
+        d->clock_ahead_ms = result->now_ms - ph_clock_wall_ms();
+        if (result->more || d->look_again || d->n_held)
+            claim_in(d, 0);
+        else
+            claim_in(d,
+                     result->next_ms == INT64_MAX ? POLL_MS : result->next_ms - result->now_ms + 1);
+    }
+    errand_end(ctx);
+}
+
+static void claim(struct ph_dispatcher *d)
+{
+    int64_t room = ph_node_room(d->node);
+    int share = CLAIM_SHARE, endpoints = CLAIM_ENDPOINTS;
+
+    if (d->paused || !identity(d) || d->claiming)
+        return;
+    if (room <= 0) {
+        claim_in(d, NO_ROOM_MS);
+        return;
+    }
+    if (room < share * endpoints) {
+        share = room < share ? 1 : share;
+        endpoints = (int)(room / share) > CLAIM_ENDPOINTS ? CLAIM_ENDPOINTS : (int)(room / share);
+    }
+    d->claiming = true;
+    d->look_again = false;
+    struct errand *errand = errand_new(d);
+    ph_claim_due(d->db, errand->arena, identity(d), endpoints, share, d->held, d->n_held, claimed,
+                 errand);
+}
+
+static void nudged(struct ph_task *task)
+{
+    struct ph_dispatcher *d = ph_container_of(task, struct ph_dispatcher, nudge);
+
+    atomic_store(&d->nudge_posted, false);
+    int64_t due_ms = atomic_exchange(&d->nudge_due_ms, INT64_MAX);
+    int64_t wait_ms = due_ms - ph_clock_wall_ms() - d->clock_ahead_ms;
+    if (d->claiming && wait_ms <= 0)
+        d->look_again = true;
+    else
+        claim_in(d, wait_ms);
+}
+
+void ph_dispatcher_nudge(struct ph_dispatcher *d, int64_t due_wall_ms)
+{
+    int64_t before = atomic_load(&d->nudge_due_ms);
+
+    while (due_wall_ms < before &&
+           !atomic_compare_exchange_weak(&d->nudge_due_ms, &before, due_wall_ms))
+        ;
+    if (!atomic_exchange(&d->nudge_posted, true))
+        ph_loop_post(d->loop, &d->nudge);
+}
+
+/* ---- dead nodes, house ---- */
+
+static void taken_over(enum ph_err err, int32_t dead, void *ctx)
+{
+    struct ph_dispatcher *d = errand_end(ctx);
+
+    d->taking_over = false;
+    if (err == PH_OK && dead) {
+        ph_metric_add(nodes_taken_over, dead);
+        ph_log(PH_LOG_INFO, "freed the deliveries of dead nodes", ph_log_i("nodes", dead));
+        claim_in(d, 0);
+    }
+}
+
+static void take_over(struct ph_dispatcher *d)
+{
+    if (d->paused || !identity(d) || d->taking_over)
+        return;
+    d->taking_over = true;
+    struct errand *errand = errand_new(d);
+    ph_nodes_take_over(d->db, errand->arena, identity(d), taken_over, errand);
+}
+
+static void take_over_due(struct ph_timer *timer)
+{
+    struct ph_dispatcher *d = ph_container_of(timer, struct ph_dispatcher, take_over_timer);
+
+    take_over(d);
+    ph_timer_set(d->loop, timer, ph_loop_now_ms(d->loop) + TAKE_OVER_MS);
+}
+
+static void house_kept(enum ph_err err, int32_t n, void *ctx)
+{
+    struct ph_dispatcher *d = errand_end(ctx);
+
+    if (err == PH_OK && n)
+        ph_log(PH_LOG_INFO, "partitions made or dropped", ph_log_i("partitions", n));
+    if (!d->stopping)
+        ph_timer_set(d->loop, &d->housekeeping_timer,
+                     ph_loop_now_ms(d->loop) +
+                         (err == PH_OK ? HOUSEKEEPING_MS : HOUSEKEEPING_AGAIN_MS));
+}
+
+static void housekeeping_due(struct ph_timer *timer)
+{
+    struct ph_dispatcher *d = ph_container_of(timer, struct ph_dispatcher, housekeeping_timer);
+    struct errand *errand = errand_new(d);
+
+    ph_housekeeping_run(d->db, errand->arena, (int)d->node->config->retention_days, house_kept,
+                        errand);
+}
+
+/* ---- identity and changes ---- */
+
+static void released(enum ph_err err, int32_t n, void *ctx)
+{
+    struct ph_dispatcher *d = errand_end(ctx);
+
+    if (err == PH_OK && n)
+        claim_in(d, 0);
+}
+
+static void endpoint_changed(struct ph_dispatcher *d, const struct ph_id *endpoint)
+{
+    struct errand *errand = errand_new(d);
+
+    for (int i = 0; i < d->node->n_couriers; i++)
+        if (!endpoint || d->node->couriers[i] == ph_node_courier(d->node, *endpoint))
+            ph_courier_endpoint_changed(d->node->couriers[i], endpoint);
+    ph_schedule_release(d->db, errand->arena, endpoint, released, errand);
+}
+
+static void application_changed(struct ph_dispatcher *d, const struct ph_id *application)
+{
+    d->on_application_changed(application, d->ctx);
+    for (int i = 0; i < d->node->n_couriers; i++)
+        ph_courier_application_changed(d->node->couriers[i], *application);
+}
+
+/* UUID in its text form. */
+static bool parse_uuid(const char *s, struct ph_id *out)
+{
+    int at = 0;
+
+    for (int i = 0; i < 16; i++) {
+        unsigned byte;
+        int used = 0;
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            if (s[at] != '-')
+                return false;
+            at++;
+        }
+        if (sscanf(s + at, "%2x%n", &byte, &used) != 1 || used != 2)
+            return false;
+        out->b[i] = (uint8_t)byte;
+        at += 2;
+    }
+    return s[at] == '\0';
+}
+
+/* "app:UUID" and "ep:UUID", sent by the statements that change one. */
+static void notified(struct ph_db *db, const char *channel, const char *payload, void *ctx)
+{
+    struct ph_dispatcher *d = ctx;
+    struct ph_str text = ph_str_of(payload);
+    struct ph_id id;
+
+    (void)db;
+    (void)channel;
+    if (d->paused)
+        return;
+    if (ph_str_starts(text, PH_STR("app:")) && parse_uuid(payload + 4, &id))
+        application_changed(d, &id);
+    else if (ph_str_starts(text, PH_STR("ep:")) && parse_uuid(payload + 3, &id))
+        endpoint_changed(d, &id);
+}
+
+static void tell_couriers(struct ph_dispatcher *d)
+{
+    for (int i = 0; i < d->node->n_couriers && !d->paused; i++)
+        ph_courier_identity_changed(d->node->couriers[i]);
+}
+
+static void registered(enum ph_err err, int32_t node_id, void *ctx)
+{
+    struct ph_dispatcher *d = errand_end(ctx);
+
+    d->registering = false;
+    if (err != PH_OK) { /* a lost connection registers anew by itself */
+        ph_timer_set(d->loop, &d->register_timer, ph_loop_now_ms(d->loop) + POLL_MS);
+        return;
+    }
+    ph_timer_clear(d->loop, &d->register_timer);
+    ph_log(PH_LOG_INFO, "node registered", ph_log_i("node", node_id), ph_log_s("name", d->name));
+    atomic_store(&d->node->id, node_id);
+    if (d->paused)
+        return;
+    tell_couriers(d);
+    /* changes may have been missed */
+    d->on_application_changed(NULL, d->ctx);
+    endpoint_changed(d, NULL);
+    take_over(d);
+    claim_in(d, 0);
+}
+
+static void listening(enum ph_err err, int32_t n, void *ctx)
+{
+    (void)err;
+    (void)n;
+    errand_end(ctx);
+}
+
+static void register_node(struct ph_dispatcher *d)
+{
+    if (d->registering || d->stopping || identity(d))
+        return;
+    d->registering = true;
+    struct errand *listen = errand_new(d), *errand = errand_new(d);
+    ph_node_listen(d->db, listen->arena, listening, listen);
+    ph_node_register(d->db, errand->arena, ph_str_of(d->name), registered, errand);
+}
+
+static void register_due(struct ph_timer *timer)
+{
+    struct ph_dispatcher *d = ph_container_of(timer, struct ph_dispatcher, register_timer);
+
+    if (ph_db_ready(d->db))
+        register_node(d);
+}
+
+static void connected(struct ph_db *db, void *ctx)
+{
+    struct ph_dispatcher *d = ctx;
+
+    d->db = db;
+    register_node(d);
+}
+
+static void disconnected(struct ph_db *db, void *ctx)
+{
+    struct ph_dispatcher *d = ctx;
+
+    (void)db;
+    if (identity(d)) {
+        ph_log(PH_LOG_WARN, "node identity lost", ph_log_i("node", identity(d)));
+        atomic_store(&d->node->id, 0);
+        tell_couriers(d);
+    }
+}
+
+/* ---- life ---- */
+
+static void pause_all(struct ph_task *task)
+{
+    struct ph_dispatcher *d = ph_container_of(task, struct ph_dispatcher, pause);
+
+    d->paused = true;
+    sem_post(&d->is_paused);
+}
+
+static void unregistered(enum ph_err err, int32_t freed, void *ctx)
+{
+    struct ph_dispatcher *d = errand_end(ctx);
+
+    if (err == PH_OK && freed)
+        ph_log(PH_LOG_INFO, "gave back deliveries", ph_log_i("deliveries", freed));
+    ph_loop_stop(d->loop);
+}
+
+static void stop(struct ph_task *task)
+{
+    struct ph_dispatcher *d = ph_container_of(task, struct ph_dispatcher, stop);
+    int32_t id = identity(d);
+
+    d->stopping = d->paused = true;
+    atomic_store(&d->node->id, 0);
+    if (!id || !ph_db_ready(d->db)) { /* whoever comes next takes over */
+        ph_loop_stop(d->loop);
+        return;
+    }
+    struct errand *errand = errand_new(d);
+    ph_node_unregister(d->db, errand->arena, id, unregistered, errand);
+}
+
+static void *run(void *arg)
+{
+    struct ph_dispatcher *d = arg;
+
+    ph_loop_run(d->loop);
+    return NULL;
+}
+
+struct ph_dispatcher *ph_dispatcher_start(struct ph_node *node,
+                                          ph_application_changed_fn on_application_changed,
+                                          void *ctx)
+{
+    struct ph_dispatcher *d = ph_calloc(1, sizeof *d);
+    char host[256] = "";
+
+    d->node = node;
+    d->loop = ph_loop_new();
+    d->on_application_changed = on_application_changed;
+    d->ctx = ctx;
+    (void)gethostname(host, sizeof host - 1);
+    snprintf(d->name, sizeof d->name, "%s:%d", host, (int)getpid());
+    d->nudge.run = nudged;
+    d->pause.run = pause_all;
+    sem_init(&d->is_paused, 0, 0);
+    d->stop.run = stop;
+    atomic_init(&d->nudge_posted, false);
+    atomic_init(&d->nudge_due_ms, INT64_MAX);
+    d->claim_timer.on_timer = claim_due;
+    d->take_over_timer.on_timer = take_over_due;
+    d->housekeeping_timer.on_timer = housekeeping_due;
+    d->register_timer.on_timer = register_due;
+    node->dispatcher = d;
+    d->db = ph_db_new(d->loop, &(struct ph_db_options){.conninfo = node->config->database_url,
+                                                       .role = PH_DB_ENGINE,
+                                                       .connections = 1,
+                                                       .max_waiting = 100000,
+                                                       .name = "dispatcher",
+                                                       .on_connect = connected,
+                                                       .on_disconnect = disconnected,
+                                                       .on_notify = notified,
+                                                       .ctx = d});
+    ph_timer_set(d->loop, &d->take_over_timer, ph_loop_now_ms(d->loop) + TAKE_OVER_MS);
+    ph_timer_set(d->loop, &d->housekeeping_timer, ph_loop_now_ms(d->loop) + 1);
+    if (pthread_create(&d->thread, NULL, run, d) != 0)
+        abort();
+    return d;
+}
+
+void ph_dispatcher_pause(struct ph_dispatcher *d)
+{
+    ph_loop_post(d->loop, &d->pause);
+    while (sem_wait(&d->is_paused) != 0)
+        ;
+}
+
+void ph_dispatcher_stop(struct ph_dispatcher *d)
+{
+    ph_loop_post(d->loop, &d->stop);
+    pthread_join(d->thread, NULL);
+    d->stopping = true;
+    ph_db_free(d->db);
+    ph_timer_clear(d->loop, &d->claim_timer);
+    ph_timer_clear(d->loop, &d->take_over_timer);
+    ph_timer_clear(d->loop, &d->housekeeping_timer);
+    ph_timer_clear(d->loop, &d->register_timer);
+    ph_loop_free(d->loop);
+    sem_destroy(&d->is_paused);
+    free(d);
+}

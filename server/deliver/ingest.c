@@ -1,0 +1,443 @@
+#include "posthorn/ingest.h"
+
+#include "posthorn/clock.h"
+#include "posthorn/dispatcher.h"
+#include "posthorn/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Payload bytes and deliveries after which a batch is full. */
+#define BATCH_BYTES      (4 << 20)
+#define BATCH_DELIVERIES 20000
+/* Times that a message is matched or sent again before it is given up. */
+#define TRIES_MAX     10
+#define FIND_AGAIN_MS 200
+
+struct item_list {
+    struct ph_ingest_item *first, *last;
+    size_t n;
+};
+
+struct ph_ingest {
+    struct ph_loop *loop;
+    struct ph_node *node;
+    struct ph_db *db;
+    struct ph_subscription_cache *cache;
+    struct ph_message_batch *batch;
+    struct item_list waiting;      /* matched, not sent */
+    struct ph_ingest_item **items; /* of the batch in flight, by index */
+    int n_items;
+    bool in_flight, flush_queued, stopping;
+    size_t under_way; /* submitted and not done */
+    size_t under_way_bytes, max_bytes;
+    int64_t n_unclaimed; /* of the batch in flight */
+    struct ph_task flush;
+    struct ph_timer find_timer;
+};
+
+static void flush_soon(struct ph_ingest *ingest)
+{
+    if (ingest->in_flight || ingest->flush_queued)
+        return;
+    ingest->flush_queued = true;
+    ph_loop_defer(ingest->loop, &ingest->flush);
+}
+
+static void list_add(struct item_list *list, struct ph_ingest_item *item)
+{
+    item->next = NULL;
+    if (list->last)
+        list->last->next = item;
+    else
+        list->first = item;
+    list->last = item;
+    list->n++;
+}
+
+static void list_add_front(struct item_list *list, struct ph_ingest_item *item)
+{
+    item->next = list->first;
+    list->first = item;
+    if (!list->last)
+        list->last = item;
+    list->n++;
+}
+
+static struct ph_ingest_item *list_take(struct item_list *list)
+{
+    struct ph_ingest_item *item = list->first;
+
+    list->first = item->next;
+    if (!list->first)
+        list->last = NULL;
+    list->n--;
+    return item;
+}
+
+/* The deliveries of an item that was not stored. */
+static void drop_jobs(struct ph_ingest *ingest, struct ph_ingest_item *item)
+{
+    struct ph_job *job;
+
+    while ((job = ph_job_list_take(&item->jobs))) {
+        ph_node_give_room(ingest->node, job->endpoint);
+        ph_job_free(job);
+    }
+}
+
+static void finish(struct ph_ingest_item *item, enum ph_err err)
+{
+    struct ph_ingest *ingest = item->ingest;
+    struct ph_payload *payload = item->message.payload;
+    struct ph_subscriptions *snapshot = item->snapshot;
+
+    drop_jobs(ingest, item);
+    ingest->under_way--;
+    if (payload)
+        ingest->under_way_bytes -= payload->len;
+    item->on_done(item, err);
+    ph_payload_unref(payload);
+    ph_subscriptions_unref(snapshot);
+}
+
+/* The item has a snapshot: gives it its payload under that application, and a place in the queue. */
+static void enqueue(struct ph_ingest_item *item, struct ph_subscriptions *snapshot)
+{
+    struct ph_payload *before = item->message.payload;
+
+    ph_subscriptions_unref(item->snapshot);
+    item->snapshot = snapshot;
+    item->message.subscriptions = snapshot;
+    if (!ph_id_eq(before->application, snapshot->application)) {
+        item->message.payload = ph_payload_new(before->message, item->tenant, snapshot->application,
+                                               (struct ph_str){before->bytes, before->len});
+        ph_payload_unref(before);
+    }
+    list_add(&item->ingest->waiting, item);
+    flush_soon(item->ingest);
+}
+
+static void snapshot_loaded(struct ph_subscription_waiter *waiter, enum ph_err err,
+                            struct ph_subscriptions *loaded)
+{
+    struct ph_ingest_item *item = ph_container_of(waiter, struct ph_ingest_item, waiter);
+
+    if (err == PH_OK)
+        enqueue(item, loaded);
+    else
+        finish(item, err == PH_ERR_DB_LOST || err == PH_ERR_DB_RETRY ? PH_ERR_UNAVAILABLE : err);
+}
+
+bool ph_ingest_ready(const struct ph_ingest *ingest)
+{
+    return ph_db_ready(ingest->db);
+}
+
+void ph_ingest_submit(struct ph_ingest *ingest, struct ph_ingest_item *item)
+{
+    struct ph_subscriptions *snapshot =
+        ph_subscription_cache_get(ingest->cache, item->tenant, item->application);
+    struct ph_id application = snapshot ? snapshot->application : (struct ph_id){{0}};
+
+    item->ingest = ingest;
+    ingest->under_way++;
+    if (!ph_db_ready(ingest->db) ||
+        ingest->under_way > (size_t)ingest->node->config->ingest_queue ||
+        ingest->under_way_bytes + item->body.len > ingest->max_bytes) {
+        ph_metric_add(ingest_overload, 1);
+        ph_subscriptions_unref(snapshot);
+        finish(item, PH_ERR_UNAVAILABLE);
+        return;
+    }
+    ingest->under_way_bytes += item->body.len;
+    item->message.payload =
+        ph_payload_new(ph_id_new(ph_clock_wall_ms()), item->tenant, application, item->body);
+    if (snapshot) {
+        enqueue(item, snapshot);
+        return;
+    }
+    item->waiter.on_loaded = snapshot_loaded;
+    ph_subscription_cache_load(ingest->cache, item->tenant, item->application, &item->waiter);
+}
+
+/* Adds the item to the batch with the deliveries that its endpoints are owed. */
+static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t node_id)
+{
+    const struct ph_subscriptions *s = item->snapshot;
+    int index = ph_message_batch_add(ingest->batch, &item->message);
+
+    ingest->items[index] = item;
+    for (size_t i = 0; i < s->n_endpoints; i++) {
+        struct ph_endpoint_config *endpoint = s->endpoints[i];
+        if (!ph_endpoint_config_takes(endpoint, item->message.event_type, item->channels,
+                                      item->n_channels))
+            continue;
+        int32_t owner = node_id && ph_node_take_room(ingest->node, endpoint->id) ? node_id : 0;
+        ph_message_batch_add_delivery(ingest->batch, index, &item->message, endpoint->id, owner);
+        if (owner)
+            ph_job_list_add(&item->jobs,
+                            ph_job_new(item->message.payload, endpoint->id, endpoint, owner, 0));
+        else
+            ingest->n_unclaimed++;
+    }
+}
+
+static void stored(enum ph_err err, const int *rejected, const enum ph_rejection *why,
+                   size_t n_rejected, void *ctx);
+
+static void flush(struct ph_task *task)
+{
+    struct ph_ingest *ingest = ph_container_of(task, struct ph_ingest, flush);
+    int32_t node_id = atomic_load(&ingest->node->id);
+    bool alone = false;
+
+    ingest->flush_queued = false;
+    if (ingest->in_flight || !ingest->waiting.first)
+        return;
+    ph_message_batch_clear(ingest->batch);
+    ingest->n_unclaimed = 0;
+    while (ingest->waiting.first && !alone &&
+           ph_message_batch_count(ingest->batch) < ingest->node->config->ingest_rows &&
+           ph_message_batch_deliveries(ingest->batch) < BATCH_DELIVERIES &&
+           ph_message_batch_bytes(ingest->batch) < BATCH_BYTES) {
+        alone = ingest->waiting.first->alone;
+        if (alone && ph_message_batch_count(ingest->batch))
+            break;
+        match(ingest, list_take(&ingest->waiting), node_id);
+    }
+    ingest->n_items = ph_message_batch_count(ingest->batch);
+    ingest->in_flight = true;
+    ph_message_batch_store(ingest->batch, ingest->db, stored, ingest);
+}
+
+static void accept_item(struct ph_ingest_item *item, struct ph_job_list *jobs)
+{
+    struct ph_job *job;
+
+    while ((job = ph_job_list_take(&item->jobs)))
+        ph_job_list_add(jobs, job);
+    ph_metric_add(ingest_messages, 1);
+    finish(item, PH_OK);
+}
+
+/* Puts the batch's items, but for those with leave_out[index], back in front of the queue, to be matched and sent again. */
+static void requeue(struct ph_ingest *ingest, const bool *leave_out, bool alone)
+{
+    for (int i = ingest->n_items - 1; i >= 0; i--) {
+        struct ph_ingest_item *item = ingest->items[i];
+        if (leave_out && leave_out[i])
+            continue;
+        drop_jobs(ingest, item);
+        item->alone = item->alone || alone;
+        if (++item->tries > TRIES_MAX)
+            finish(item, PH_ERR_UNAVAILABLE);
+        else
+            list_add_front(&ingest->waiting, item);
+    }
+}
+
+static void key_found(enum ph_err err, struct ph_id message, void *ctx)
+{
+    struct ph_ingest_item *item = ctx;
+
+    if (err == PH_OK)
+        item->replay_of = message;
+    finish(item, err == PH_OK || err == PH_ERR_NOT_FOUND ? PH_ERR_CONFLICT : PH_ERR_UNAVAILABLE);
+}
+
+static void reject(struct ph_ingest *ingest, struct ph_ingest_item *item, enum ph_rejection why)
+{
+    drop_jobs(ingest, item);
+    switch (why) {
+    case PH_REJECTED_STALE:
+        ph_subscription_cache_forget(ingest->cache, &item->snapshot->application);
+        if (++item->tries > TRIES_MAX) {
+            finish(item, PH_ERR_UNAVAILABLE);
+            return;
+        }
+        item->waiter.on_loaded = snapshot_loaded;
+        ph_subscription_cache_load(ingest->cache, item->tenant, item->application, &item->waiter);
+        return;
+    case PH_REJECTED_KEY:
+        ph_idempotency_find(ingest->db, item->arena, item->tenant, item->message.idempotency_key,
+                            key_found, item);
+        return;
+    case PH_REJECTED_EVENT_ID:
+        finish(item, PH_ERR_CONFLICT);
+        return;
+    }
+}
+
+static void accept_batch(struct ph_ingest *ingest, const int *rejected,
+                         const enum ph_rejection *why, size_t n_rejected)
+{
+    struct ph_job_list jobs = {NULL, NULL, 0};
+    size_t r = 0;
+
+    ph_metric_add(ingest_batches, 1);
+    for (int i = 0; i < ingest->n_items; i++) {
+        if (r < n_rejected && rejected[r] == i) {
+            reject(ingest, ingest->items[i], why[r]);
+            r++;
+        } else {
+            accept_item(ingest->items[i], &jobs);
+        }
+    }
+    assert(r == n_rejected);
+    if (jobs.first)
+        ph_node_hand_over(ingest->node, &jobs);
+    if (ingest->n_unclaimed) {
+        ph_metric_add(deliveries_overflow, ingest->n_unclaimed);
+        ph_dispatcher_nudge(ingest->node->dispatcher, 0);
+    }
+}
+
+static void find(struct ph_ingest *ingest);
+
+/*
+ * The batch was sent and its answer lost, or a message of it is there already because that had happened before. Those that
+ * are in the database were stored whole, with their deliveries claimed under the identity that their jobs carry.
+ */
+static void found(enum ph_err err, const bool *known, void *ctx)
+{
+    struct ph_ingest *ingest = ctx;
+    struct ph_job_list jobs = {NULL, NULL, 0};
+
+    if (err != PH_OK && !ingest->stopping) {
+        ph_timer_set(ingest->loop, &ingest->find_timer,
+                     ph_loop_now_ms(ingest->loop) + FIND_AGAIN_MS);
+        return;
+    }
+    for (int i = 0; i < ingest->n_items; i++)
+        if (known[i])
+            accept_item(ingest->items[i], &jobs);
+    if (jobs.first)
+        ph_node_hand_over(ingest->node, &jobs);
+    ingest->in_flight = false;
+    requeue(ingest, known, false);
+    flush_soon(ingest);
+}
+
+static void find_again(struct ph_timer *timer)
+{
+    find(ph_container_of(timer, struct ph_ingest, find_timer));
+}
+
+static void finish_batch(struct ph_ingest *ingest, enum ph_err err)
+{
+    ingest->in_flight = false;
+    for (int i = 0; i < ingest->n_items; i++)
+        finish(ingest->items[i], err);
+}
+
+static void find(struct ph_ingest *ingest)
+{
+    if (ingest->stopping) {
+        finish_batch(ingest, PH_ERR_UNAVAILABLE);
+        return;
+    }
+    ph_message_batch_find(ingest->batch, ingest->db, found, ingest);
+}
+
+static void stored(enum ph_err err, const int *rejected, const enum ph_rejection *why,
+                   size_t n_rejected, void *ctx)
+{
+    struct ph_ingest *ingest = ctx;
+
+    switch (err) {
+    case PH_OK:
+        ingest->in_flight = false;
+        accept_batch(ingest, rejected, why, n_rejected);
+        break;
+    case PH_ERR_DB_LOST:
+    case PH_ERR_CONFLICT:
+        find(ingest); /* stays in flight until it is known */
+        return;
+    case PH_ERR_DB_RETRY:
+        ingest->in_flight = false;
+        requeue(ingest, NULL, false);
+        break;
+    case PH_ERR_UNAVAILABLE:
+        finish_batch(ingest, PH_ERR_UNAVAILABLE);
+        break;
+    default:
+        if (ingest->n_items == 1) {
+            finish_batch(ingest, PH_ERR_INTERNAL);
+        } else {
+            ingest->in_flight = false;
+            requeue(ingest, NULL, true);
+        }
+        break;
+    }
+    flush_soon(ingest);
+}
+
+struct ph_ingest *ph_ingest_new(struct ph_loop *loop, struct ph_node *node)
+{
+    struct ph_ingest *ingest = ph_calloc(1, sizeof *ingest);
+    struct ph_db_options options = {
+        .conninfo = node->config->database_url,
+        .role = PH_DB_ENGINE,
+        .connections = 1,
+        .max_waiting = 100000,
+        .name = "ingest",
+    };
+
+    ingest->loop = loop;
+    ingest->node = node;
+    ingest->db = ph_db_new(loop, &options);
+    ingest->cache = ph_subscription_cache_new(ingest->db, node->keyring);
+    ingest->batch = ph_message_batch_new((size_t)BATCH_BYTES +
+                                         2 * (size_t)node->config->body_bytes + (1 << 20));
+    ingest->items = ph_calloc((size_t)node->config->ingest_rows, sizeof *ingest->items);
+    ingest->max_bytes = (size_t)node->config->memory_bytes;
+    ingest->flush.run = flush;
+    ingest->find_timer.on_timer = find_again;
+    return ingest;
+}
+
+void ph_ingest_free(struct ph_ingest *ingest)
+{
+    if (!ingest)
+        return;
+    ingest->stopping = true;
+    ph_db_free(ingest->db);
+    if (ph_timer_is_set(&ingest->find_timer)) {
+        ph_timer_clear(ingest->loop, &ingest->find_timer);
+        finish_batch(ingest, PH_ERR_UNAVAILABLE);
+    }
+    while (ingest->waiting.first)
+        finish(list_take(&ingest->waiting), PH_ERR_UNAVAILABLE);
+    ph_subscription_cache_free(ingest->cache);
+    ph_message_batch_free(ingest->batch);
+    free(ingest->items);
+    free(ingest);
+}
+
+struct change {
+    struct ph_task task;
+    struct ph_ingest *ingest;
+    bool all;
+    struct ph_id application;
+};
+
+static void apply_change(struct ph_task *task)
+{
+    struct change *change = ph_container_of(task, struct change, task);
+
+    ph_subscription_cache_forget(change->ingest->cache, change->all ? NULL : &change->application);
+    free(change);
+}
+
+void ph_ingest_application_changed(struct ph_ingest *ingest, const struct ph_id *application)
+{
+    struct change *change = ph_calloc(1, sizeof *change);
+
+    change->task.run = apply_change;
+    change->ingest = ingest;
+    change->all = application == NULL;
+    if (application)
+        change->application = *application;
+    ph_loop_post(ingest->loop, &change->task);
+}

@@ -1,0 +1,156 @@
+#include "posthorn/claim.h"
+
+#include "sql.h"
+
+/* Columns of claim_due; its first row is the summary. */
+enum {
+    COL_ENDPOINT,
+    COL_MESSAGE,
+    COL_TENANT,
+    COL_APPLICATION,
+    COL_ATTEMPTS,
+    COL_PAYLOAD,
+    COL_TIME,
+    COL_NEXT,
+    COL_MORE
+};
+
+struct count_call {
+    struct ph_db_req req;
+    void (*on_done)(enum ph_err err, int32_t n, void *ctx);
+    void *ctx;
+};
+
+/* Most statements here answer one number. */
+static void counted(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct count_call *call = ph_container_of(req, struct count_call, req);
+
+    call->on_done(err, err == PH_OK && PQntuples(res) ? (int32_t)ph_db_int(res, 0, 0) : 0,
+                  call->ctx);
+}
+
+static struct count_call *count_call(struct ph_arena *arena, const struct ph_stmt *stmt,
+                                     void (*on_done)(enum ph_err err, int32_t n, void *ctx),
+                                     void *ctx)
+{
+    struct count_call *call = ph_arena_new_of(arena, struct count_call);
+
+    call->on_done = on_done;
+    call->ctx = ctx;
+    ph_db_req_init(&call->req, stmt, arena, counted);
+    return call;
+}
+
+void ph_node_register(struct ph_db *db, struct ph_arena *arena, struct ph_str name,
+                      void (*on_done)(enum ph_err err, int32_t node_id, void *ctx), void *ctx)
+{
+    struct count_call *call = count_call(arena, &ph_sql_node_register, on_done, ctx);
+
+    ph_db_add_str(&call->req, name);
+    ph_db_send(db, &call->req);
+}
+
+void ph_node_listen(struct ph_db *db, struct ph_arena *arena,
+                    void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx)
+{
+    ph_db_send(db, &count_call(arena, &ph_sql_listen, on_done, ctx)->req);
+}
+
+void ph_node_unregister(struct ph_db *db, struct ph_arena *arena, int32_t node_id,
+                        void (*on_done)(enum ph_err err, int32_t freed, void *ctx), void *ctx)
+{
+    struct count_call *call = count_call(arena, &ph_sql_node_unregister, on_done, ctx);
+
+    ph_db_add_i32(&call->req, node_id);
+    ph_db_send(db, &call->req);
+}
+
+void ph_nodes_take_over(struct ph_db *db, struct ph_arena *arena, int32_t self,
+                        void (*on_done)(enum ph_err err, int32_t dead, void *ctx), void *ctx)
+{
+    struct count_call *call = count_call(arena, &ph_sql_nodes_take_over, on_done, ctx);
+
+    ph_db_add_i32(&call->req, self);
+    ph_db_send(db, &call->req);
+}
+
+void ph_schedule_release(struct ph_db *db, struct ph_arena *arena, const struct ph_id *endpoint,
+                         void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx)
+{
+    struct count_call *call = count_call(arena, &ph_sql_schedule_release, on_done, ctx);
+
+    if (endpoint)
+        ph_db_add_id(&call->req, *endpoint);
+    else
+        ph_db_add_null(&call->req);
+    ph_db_send(db, &call->req);
+}
+
+void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention_days,
+                         void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx)
+{
+    struct count_call *call = count_call(arena, &ph_sql_housekeeping, on_done, ctx);
+
+    ph_db_add_i32(&call->req, retention_days);
+    ph_db_send(db, &call->req);
+}
+
+struct claim_call {
+    struct ph_db_req req;
+    struct ph_db_array held;
+    int32_t node_id;
+    struct ph_claim claim;
+    void (*on_done)(enum ph_err err, struct ph_claim *claim, void *ctx);
+    void *ctx;
+};
+
+static struct ph_job *read_job(const PGresult *res, int row, int32_t node_id)
+{
+    struct ph_str bytes = ph_db_str(res, row, COL_PAYLOAD);
+    struct ph_payload *payload =
+        ph_payload_new(ph_db_id(res, row, COL_MESSAGE), ph_db_id(res, row, COL_TENANT),
+                       ph_db_id(res, row, COL_APPLICATION), bytes);
+    struct ph_job *job = ph_job_new(payload, ph_db_id(res, row, COL_ENDPOINT), NULL, node_id,
+                                    (int)ph_db_int(res, row, COL_ATTEMPTS));
+
+    job->message_gone = bytes.ptr == NULL;
+    ph_payload_unref(payload);
+    return job;
+}
+
+static void claimed(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct claim_call *call = ph_container_of(req, struct claim_call, req);
+    struct ph_claim *claim = &call->claim;
+
+    ph_db_array_free(&call->held);
+    if (err == PH_OK) {
+        claim->now_ms = ph_db_time(res, 0, COL_TIME);
+        claim->next_ms = ph_db_is_null(res, 0, COL_NEXT) ? INT64_MAX : ph_db_time(res, 0, COL_NEXT);
+        claim->more = ph_db_bool(res, 0, COL_MORE);
+        for (int row = 1; row < PQntuples(res); row++)
+            ph_job_list_add(&claim->jobs, read_job(res, row, call->node_id));
+    }
+    call->on_done(err, claim, call->ctx);
+}
+
+void ph_claim_due(struct ph_db *db, struct ph_arena *arena, int32_t node_id, int max_endpoints,
+                  int share, const struct ph_id *held, size_t n_held,
+                  void (*on_done)(enum ph_err err, struct ph_claim *claim, void *ctx), void *ctx)
+{
+    struct claim_call *call = ph_arena_new_of(arena, struct claim_call);
+
+    call->node_id = node_id;
+    call->on_done = on_done;
+    call->ctx = ctx;
+    ph_db_array_init(&call->held, PH_DB_UUIDS, 64 + n_held * 24);
+    for (size_t i = 0; i < n_held; i++)
+        ph_db_array_id(&call->held, held[i]);
+    ph_db_req_init(&call->req, &ph_sql_claim_due, arena, claimed);
+    ph_db_add_i32(&call->req, node_id);
+    ph_db_add_i32(&call->req, max_endpoints);
+    ph_db_add_i32(&call->req, share);
+    ph_db_add_array(&call->req, &call->held);
+    ph_db_send(db, &call->req);
+}

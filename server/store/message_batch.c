@@ -1,0 +1,222 @@
+#include "posthorn/message_batch.h"
+
+#include "sql.h"
+
+#include <stdlib.h>
+
+/* The arrays of the statement, in the order of its parameters. */
+enum {
+    APP_IX,
+    APP_ID,
+    APP_VERSION,
+    MSG_N,
+    MSG_APP_IX,
+    MSG_ID,
+    MSG_TENANT,
+    MSG_APP,
+    MSG_EVENT_TYPE,
+    MSG_EVENT_ID,
+    MSG_CHANNELS,
+    MSG_TAGS,
+    MSG_EXPIRES,
+    MSG_KEY,
+    MSG_PAYLOAD,
+    DEL_N,
+    DEL_ENDPOINT,
+    DEL_MESSAGE,
+    DEL_TENANT,
+    DEL_APP,
+    DEL_NODE,
+    WAIT_N,
+    WAIT_ENDPOINT,
+    WAIT_TENANT,
+    ARRAYS
+};
+
+static const enum ph_db_array_of array_types[ARRAYS] = {
+    PH_DB_I32S,  PH_DB_UUIDS, PH_DB_I64S,   PH_DB_I32S,  PH_DB_I32S,  PH_DB_UUIDS,
+    PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_TEXTS,  PH_DB_TEXTS, PH_DB_TEXTS, PH_DB_TEXTS,
+    PH_DB_TIMES, PH_DB_UUIDS, PH_DB_BYTEAS, PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS,
+    PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_I32S,   PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS,
+};
+
+/* Largest of the other arrays: a million endpoints of one message still fit. */
+#define OTHER_BYTES_MAX (64 << 20)
+
+/* Distinct applications of a batch that are told apart; beyond, one may be listed twice, which is only a little slower. */
+#define APP_SLOTS 64
+
+struct ph_message_batch {
+    struct ph_db_array arrays[ARRAYS];
+    struct ph_db_req req;
+    struct ph_arena *arena;
+    int n_messages, n_apps, n_deliveries;
+    const struct ph_subscriptions *apps[APP_SLOTS];
+    int app_ix[APP_SLOTS];
+    void (*on_stored)(enum ph_err, const int *, const enum ph_rejection *, size_t, void *);
+    void (*on_found)(enum ph_err, const bool *, void *);
+    void *ctx;
+};
+
+struct ph_message_batch *ph_message_batch_new(size_t max_bytes)
+{
+    struct ph_message_batch *batch = ph_calloc(1, sizeof *batch);
+
+    for (int i = 0; i < ARRAYS; i++)
+        ph_db_array_init(&batch->arrays[i], array_types[i],
+                         i == MSG_PAYLOAD ? max_bytes : OTHER_BYTES_MAX);
+    batch->arena = ph_arena_new();
+    return batch;
+}
+
+void ph_message_batch_free(struct ph_message_batch *batch)
+{
+    if (!batch)
+        return;
+    for (int i = 0; i < ARRAYS; i++)
+        ph_db_array_free(&batch->arrays[i]);
+    ph_arena_free(batch->arena);
+    free(batch);
+}
+
+void ph_message_batch_clear(struct ph_message_batch *batch)
+{
+    for (int i = 0; i < ARRAYS; i++)
+        ph_db_array_clear(&batch->arrays[i]);
+    ph_arena_reset(batch->arena);
+    batch->n_messages = batch->n_apps = batch->n_deliveries = 0;
+    for (int i = 0; i < APP_SLOTS; i++)
+        batch->apps[i] = NULL;
+}
+
+/* The index of the snapshot among the batch's applications. */
+static int app_index(struct ph_message_batch *batch, const struct ph_subscriptions *s)
+{
+    size_t slot = ((uintptr_t)s >> 6) % APP_SLOTS;
+
+    if (batch->apps[slot] == s)
+        return batch->app_ix[slot];
+    batch->apps[slot] = s;
+    batch->app_ix[slot] = batch->n_apps++;
+    ph_db_array_i32(&batch->arrays[APP_IX], batch->app_ix[slot]);
+    ph_db_array_id(&batch->arrays[APP_ID], s->application);
+    ph_db_array_i64(&batch->arrays[APP_VERSION], s->config_version);
+    return batch->app_ix[slot];
+}
+
+int ph_message_batch_add(struct ph_message_batch *batch, const struct ph_new_message *message)
+{
+    struct ph_db_array *a = batch->arrays;
+    const struct ph_payload *payload = message->payload;
+    int n = batch->n_messages++;
+
+    ph_db_array_i32(&a[MSG_APP_IX], app_index(batch, message->subscriptions));
+    ph_db_array_i32(&a[MSG_N], n);
+    ph_db_array_id(&a[MSG_ID], payload->message);
+    ph_db_array_id(&a[MSG_TENANT], payload->tenant);
+    ph_db_array_id(&a[MSG_APP], payload->application);
+    ph_db_array_str(&a[MSG_EVENT_TYPE], message->event_type);
+    ph_db_array_str(&a[MSG_EVENT_ID], message->event_id);
+    ph_db_array_str(&a[MSG_CHANNELS], message->channels);
+    ph_db_array_str(&a[MSG_TAGS], message->tags);
+    if (message->expires_ms)
+        ph_db_array_time(&a[MSG_EXPIRES], message->expires_ms);
+    else
+        ph_db_array_null(&a[MSG_EXPIRES]);
+    if (message->has_key)
+        ph_db_array_id(&a[MSG_KEY], message->idempotency_key);
+    else
+        ph_db_array_null(&a[MSG_KEY]);
+    ph_db_array_str(&a[MSG_PAYLOAD], (struct ph_str){payload->bytes, payload->len});
+    return n;
+}
+
+void ph_message_batch_add_delivery(struct ph_message_batch *batch, int index,
+                                   const struct ph_new_message *message, struct ph_id endpoint,
+                                   int32_t node_id)
+{
+    struct ph_db_array *a = batch->arrays;
+    const struct ph_payload *payload = message->payload;
+
+    batch->n_deliveries++;
+    ph_db_array_i32(&a[DEL_N], index);
+    ph_db_array_id(&a[DEL_ENDPOINT], endpoint);
+    ph_db_array_id(&a[DEL_MESSAGE], payload->message);
+    ph_db_array_id(&a[DEL_TENANT], payload->tenant);
+    ph_db_array_id(&a[DEL_APP], payload->application);
+    if (node_id) {
+        ph_db_array_i32(&a[DEL_NODE], node_id);
+        return;
+    }
+    ph_db_array_null(&a[DEL_NODE]);
+    ph_db_array_i32(&a[WAIT_N], index);
+    ph_db_array_id(&a[WAIT_ENDPOINT], endpoint);
+    ph_db_array_id(&a[WAIT_TENANT], payload->tenant);
+}
+
+int ph_message_batch_count(const struct ph_message_batch *batch)
+{
+    return batch->n_messages;
+}
+
+int ph_message_batch_deliveries(const struct ph_message_batch *batch)
+{
+    return batch->n_deliveries;
+}
+
+size_t ph_message_batch_bytes(const struct ph_message_batch *batch)
+{
+    return batch->arrays[MSG_PAYLOAD].buf.len;
+}
+
+static void stored(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct ph_message_batch *batch = ph_container_of(req, struct ph_message_batch, req);
+    int n = err == PH_OK ? PQntuples(res) : 0;
+    int *rejected = ph_arena_array_of(batch->arena, int, n);
+    enum ph_rejection *why = ph_arena_array_of(batch->arena, enum ph_rejection, n);
+
+    for (int i = 0; i < n; i++) {
+        rejected[i] = (int)ph_db_int(res, i, 0);
+        why[i] = (enum ph_rejection)ph_db_int(res, i, 1);
+    }
+    batch->on_stored(err, rejected, why, (size_t)n, batch->ctx);
+}
+
+void ph_message_batch_store(struct ph_message_batch *batch, struct ph_db *db,
+                            void (*on_done)(enum ph_err err, const int *rejected,
+                                            const enum ph_rejection *why, size_t n_rejected,
+                                            void *ctx),
+                            void *ctx)
+{
+    batch->on_stored = on_done;
+    batch->ctx = ctx;
+    ph_db_req_init(&batch->req, &ph_sql_messages_store, batch->arena, stored);
+    for (int i = 0; i < ARRAYS; i++)
+        ph_db_add_array(&batch->req, &batch->arrays[i]);
+    ph_db_send(db, &batch->req);
+}
+
+static void found(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct ph_message_batch *batch = ph_container_of(req, struct ph_message_batch, req);
+    bool *known = ph_arena_array_of(batch->arena, bool, batch->n_messages);
+
+    if (err == PH_OK)
+        for (int i = 0; i < PQntuples(res); i++)
+            known[ph_db_int(res, i, 0)] = true;
+    batch->on_found(err, known, batch->ctx);
+}
+
+void ph_message_batch_find(struct ph_message_batch *batch, struct ph_db *db,
+                           void (*on_done)(enum ph_err err, const bool *known, void *ctx),
+                           void *ctx)
+{
+    batch->on_found = on_done;
+    batch->ctx = ctx;
+    ph_db_req_init(&batch->req, &ph_sql_messages_find, batch->arena, found);
+    ph_db_add_array(&batch->req, &batch->arrays[MSG_N]);
+    ph_db_add_array(&batch->req, &batch->arrays[MSG_ID]);
+    ph_db_add_array(&batch->req, &batch->arrays[MSG_APP]);
+    ph_db_send(db, &batch->req);
+}

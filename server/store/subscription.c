@@ -1,0 +1,242 @@
+#include "posthorn/subscription.h"
+
+#include "posthorn/log.h"
+#include "sql.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* Columns of both statements from the endpoint on. */
+enum {
+    COL_FIRST,
+    COL_SECOND,
+    COL_CONFIG_VERSION,
+    COL_ENDPOINT,
+    COL_VERSION,
+    COL_DISABLED,
+    COL_URL,
+    COL_EVENT_TYPES,
+    COL_CHANNELS,
+    COL_HEADERS,
+    COL_SECRET_ID,
+    COL_SECRET,
+    COL_SECRET_EXPIRES,
+};
+
+struct ph_subscriptions *ph_subscriptions_ref(struct ph_subscriptions *subscriptions)
+{
+    subscriptions->refs++;
+    return subscriptions;
+}
+
+void ph_subscriptions_unref(struct ph_subscriptions *subscriptions)
+{
+    if (!subscriptions || --subscriptions->refs)
+        return;
+    for (size_t i = 0; i < subscriptions->n_endpoints; i++)
+        ph_endpoint_config_unref(subscriptions->endpoints[i]);
+    ph_arena_free(subscriptions->arena);
+}
+
+static struct ph_str copy_str(struct ph_arena *arena, struct ph_str s)
+{
+    return s.ptr ? (struct ph_str){ph_arena_copy(arena, s.ptr, s.len), s.len} : s;
+}
+
+static size_t copy_names(struct ph_arena *arena, const PGresult *res, int row, int col,
+                         struct ph_str **out)
+{
+    size_t n = ph_db_str_array(arena, res, row, col, out);
+
+    for (size_t i = 0; i < n; i++)
+        (*out)[i] = copy_str(arena, (*out)[i]);
+    return n;
+}
+
+/* A sealed value that does not open: the row is damaged or of another master key. The endpoint goes on without it. */
+static void log_sealed(const struct ph_endpoint_config *config, const char *what)
+{
+    ph_log(PH_LOG_ERROR, "a sealed value of an endpoint does not open", ph_log_s("what", what),
+           ph_log_id("endpoint", PH_ID_ENDPOINT, config->id));
+}
+
+static void read_headers(struct ph_endpoint_config *config, const struct ph_keyring *keyring,
+                         struct ph_str sealed)
+{
+    struct ph_buf lines;
+    const char *name;
+    json_t *value, *headers;
+    size_t len;
+
+    if (!sealed.ptr)
+        return;
+    uint8_t *plain = ph_arena_alloc(config->arena, sealed.len + 1);
+    if (ph_unseal(keyring, config->tenant, config->id, sealed, plain, &len) != PH_OK ||
+        !(headers = json_loadb((const char *)plain, len, 0, NULL))) {
+        log_sealed(config, "headers");
+        return;
+    }
+    ph_buf_init(&lines, 1 << 20);
+    json_object_foreach(headers, name, value)
+        ph_buf_printf(&lines, "%s: %s\r\n", name, json_string_value(value));
+    config->header_lines = copy_str(config->arena, ph_buf_str(&lines));
+    ph_buf_free(&lines);
+    json_decref(headers);
+}
+
+static void read_secret(struct ph_endpoint_config *config, const struct ph_keyring *keyring,
+                        const PGresult *res, int row)
+{
+    struct ph_endpoint_secret *to = &config->secrets[config->n_secrets];
+    struct ph_str sealed = ph_db_str(res, row, COL_SECRET);
+
+    if (!sealed.ptr)
+        return;
+    if (sealed.len > sizeof to->secret.bytes + PH_SEAL_OVERHEAD ||
+        ph_unseal(keyring, config->tenant, ph_db_id(res, row, COL_SECRET_ID), sealed,
+                  to->secret.bytes, &to->secret.len) != PH_OK) {
+        log_sealed(config, "secret");
+        return;
+    }
+    to->expires_ms =
+        ph_db_is_null(res, row, COL_SECRET_EXPIRES) ? 0 : ph_db_time(res, row, COL_SECRET_EXPIRES);
+    config->n_secrets++;
+}
+
+/* Reads one endpoint, which has rows from *row on, one for each secret. */
+static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring,
+                                                struct ph_id tenant, struct ph_id application,
+                                                const PGresult *res, int *row)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_endpoint_config *config = ph_arena_new_of(arena, struct ph_endpoint_config);
+    const char *reason;
+    int first = *row, end = first + 1;
+
+    atomic_init(&config->refs, 1);
+    config->arena = arena;
+    config->id = ph_db_id(res, first, COL_ENDPOINT);
+    config->tenant = tenant;
+    config->application = application;
+    config->version = ph_db_int(res, first, COL_VERSION);
+    config->disabled = ph_db_bool(res, first, COL_DISABLED);
+    config->url_text = copy_str(arena, ph_db_str(res, first, COL_URL));
+    if (ph_url_parse(arena, config->url_text, &config->url, &reason) != PH_OK) {
+        ph_log(PH_LOG_ERROR, "the URL of an endpoint is not valid; it is treated as disabled",
+               ph_log_id("endpoint", PH_ID_ENDPOINT, config->id), ph_log_s("reason", reason));
+        config->disabled = true;
+    }
+    config->n_event_types = copy_names(arena, res, first, COL_EVENT_TYPES, &config->event_types);
+    config->n_channels = copy_names(arena, res, first, COL_CHANNELS, &config->channels);
+    read_headers(config, keyring, ph_db_str(res, first, COL_HEADERS));
+
+    while (end < PQntuples(res) && ph_id_eq(ph_db_id(res, end, COL_ENDPOINT), config->id))
+        end++;
+    config->secrets = ph_arena_array_of(arena, struct ph_endpoint_secret, end - first);
+    for (int i = first; i < end; i++)
+        read_secret(config, keyring, res, i);
+    *row = end;
+    return config;
+}
+
+struct load {
+    struct ph_db_req req;
+    const struct ph_keyring *keyring;
+    struct ph_id tenant;
+    struct ph_arena *arena;
+    void (*on_subscriptions)(enum ph_err err, struct ph_subscriptions *loaded, void *ctx);
+    void (*on_configs)(enum ph_err err, struct ph_endpoint_config **configs, void *ctx);
+    const struct ph_id *ids;
+    size_t n_ids;
+    struct ph_db_array array;
+    void *ctx;
+};
+
+static void subscriptions_loaded(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct load *load = ph_container_of(req, struct load, req);
+    int n = err == PH_OK ? PQntuples(res) : 0;
+
+    if (err != PH_OK || n == 0) {
+        load->on_subscriptions(err != PH_OK ? err : PH_ERR_NOT_FOUND, NULL, load->ctx);
+        return;
+    }
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_subscriptions *s = ph_arena_new_of(arena, struct ph_subscriptions);
+    s->refs = 1;
+    s->arena = arena;
+    s->application = ph_db_id(res, 0, COL_FIRST);
+    s->tenant = load->tenant;
+    s->uid = copy_str(arena, ph_db_str(res, 0, COL_SECOND));
+    s->config_version = ph_db_int(res, 0, COL_CONFIG_VERSION);
+    s->endpoints = ph_arena_array_of(arena, struct ph_endpoint_config *, n);
+    for (int row = 0; row < n && !ph_db_is_null(res, row, COL_ENDPOINT);)
+        s->endpoints[s->n_endpoints++] =
+            read_endpoint(load->keyring, s->tenant, s->application, res, &row);
+    load->on_subscriptions(PH_OK, s, load->ctx);
+}
+
+void ph_subscriptions_load(
+    struct ph_db *db, struct ph_arena *arena, const struct ph_keyring *keyring, struct ph_id tenant,
+    struct ph_str id_or_uid,
+    void (*on_loaded)(enum ph_err err, struct ph_subscriptions *loaded, void *ctx), void *ctx)
+{
+    struct load *load = ph_arena_new_of(arena, struct load);
+    struct ph_id id;
+
+    load->keyring = keyring;
+    load->tenant = tenant;
+    load->on_subscriptions = on_loaded;
+    load->ctx = ctx;
+    ph_db_req_init(&load->req, &ph_sql_subscriptions_load, arena, subscriptions_loaded);
+    ph_db_add_id(&load->req, tenant);
+    if (ph_id_parse(PH_ID_APPLICATION, id_or_uid, &id) == PH_OK)
+        ph_db_add_id(&load->req, id);
+    else
+        ph_db_add_null(&load->req);
+    ph_db_add_str(&load->req, id_or_uid);
+    ph_db_send(db, &load->req);
+}
+
+static void configs_loaded(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct load *load = ph_container_of(req, struct load, req);
+    struct ph_endpoint_config **configs = NULL;
+
+    ph_db_array_free(&load->array);
+    if (err == PH_OK) {
+        configs = ph_arena_array_of(load->arena, struct ph_endpoint_config *, load->n_ids);
+        for (int row = 0; row < PQntuples(res);) {
+            struct ph_endpoint_config *config =
+                read_endpoint(load->keyring, ph_db_id(res, row, COL_SECOND),
+                              ph_db_id(res, row, COL_FIRST), res, &row);
+            for (size_t i = 0; i < load->n_ids; i++)
+                if (!configs[i] && ph_id_eq(load->ids[i], config->id))
+                    configs[i] = ph_endpoint_config_ref(config);
+            ph_endpoint_config_unref(config);
+        }
+    }
+    load->on_configs(err, configs, load->ctx);
+}
+
+void ph_endpoint_configs_load(struct ph_db *db, struct ph_arena *arena,
+                              const struct ph_keyring *keyring, const struct ph_id *ids, size_t n,
+                              void (*on_loaded)(enum ph_err err,
+                                                struct ph_endpoint_config **configs, void *ctx),
+                              void *ctx)
+{
+    struct load *load = ph_arena_new_of(arena, struct load);
+
+    load->keyring = keyring;
+    load->arena = arena;
+    load->on_configs = on_loaded;
+    load->ctx = ctx;
+    load->ids = (const struct ph_id *)ph_arena_copy(arena, ids, n * sizeof *ids);
+    load->n_ids = n;
+    ph_db_array_init(&load->array, PH_DB_UUIDS, 64 + n * 24);
+    for (size_t i = 0; i < n; i++)
+        ph_db_array_id(&load->array, ids[i]);
+    ph_db_req_init(&load->req, &ph_sql_endpoint_configs_load, arena, configs_loaded);
+    ph_db_add_array(&load->req, &load->array);
+    ph_db_send(db, &load->req);
+}
