@@ -132,8 +132,8 @@ WHERE t.id = $6::uuid AND t.tenant_id = $1
 -- behind which the page begins; message ids strictly between $6 and $7, attempt ids above $15; $10: its newest attempt has
 -- this status and nothing is owed. No row: no such endpoint. One row without an id: no message. The page ends early behind
 -- the row that brings the payloads over $13 bytes; `found` counts the rows without that. First attempts are looked for from an
--- hour before the message on, for nodes' clocks differ. OFFSET 0 and
--- LIMIT 1 keep the planner from beginning with the messages, or with sorting all attempts.
+-- hour before the message on, for nodes' clocks differ. LIMIT 1 and
+-- a LIMIT of NULL keep the planner from beginning with the messages, or with sorting all attempts.
 -- name: endpoint_messages_attempted_down
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id,
@@ -161,7 +161,7 @@ FROM target LEFT JOIN LATERAL (
             SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
             WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
               AND o.id < target.place AND o.id > $15::uuid
-            ORDER BY o.id DESC OFFSET 0
+            ORDER BY o.id DESC LIMIT nullif($8::integer, $8)
         ) f
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
@@ -214,7 +214,7 @@ FROM target LEFT JOIN LATERAL (
             SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
             WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
               AND o.id > target.place AND o.id > $15::uuid
-            ORDER BY o.id OFFSET 0
+            ORDER BY o.id LIMIT nullif($8::integer, $8)
         ) f
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
