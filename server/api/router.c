@@ -107,7 +107,7 @@ enum ph_err ph_router_find(struct ph_arena *arena, struct ph_str method, struct 
         return PH_ERR_NOT_FOUND;
     path.ptr++;
     path.len--;
-    if (path.len > 0 && path.ptr[path.len - 1] == '/')
+    if (path.len > 1 && path.ptr[path.len - 1] == '/')
         path.len--;
     path.ptr = ph_arena_copy(arena, path.ptr, path.len);
     if (path.len > 0)
@@ -126,38 +126,4 @@ enum ph_err ph_router_find(struct ph_arena *arena, struct ph_str method, struct 
     }
     out->allow = allow_of(arena, end);
     return PH_ERR_METHOD;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool ph_percent_decode(struct ph_arena *arena, struct ph_str s, bool query, struct ph_str *out)
-{
-    char *p;
-    size_t n = 0;
-
-    if (s.len == 0 || (!memchr(s.ptr, '%', s.len) && !(query && memchr(s.ptr, '+', s.len)))) {
-        *out = s;
-        return s.len == 0 || ph_str_is_text(s);
-    }
-    p = ph_arena_alloc(arena, s.len);
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '%') {
-            int high = i + 2 < s.len ? hex_value(s.ptr[i + 1]) : -1;
-            int low = i + 2 < s.len ? hex_value(s.ptr[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            p[n++] = (char)(high << 4 | low);
-            i += 2;
-        } else {
-            p[n++] = query && s.ptr[i] == '+' ? ' ' : s.ptr[i];
-        }
-    }
-    *out = (struct ph_str){p, n};
-    return ph_str_is_text(*out);
 }
