@@ -15,7 +15,7 @@ PH_MUST_CHECK enum ph_err ph_file_make_folders(const char *path, mode_t mode);
 PH_MUST_CHECK enum ph_err ph_file_read(const char *path, struct ph_buf *out);
 
 /* Replaces the file in one step, written to the disk first: a reader sees the old or the new one. IO: errno says why. */
-PH_MUST_CHECK enum ph_err ph_file_write(const char *path, struct ph_str bytes, mode_t mode);
+PH_MUST_CHECK enum ph_err ph_file_replace(const char *path, struct ph_str bytes, mode_t mode);
 
 /* Writes all bytes to a descriptor. IO: errno says why. */
 PH_MUST_CHECK enum ph_err ph_file_write_fd(int fd, struct ph_str bytes);

@@ -207,7 +207,7 @@ static enum ph_err write_line(const char *path, const char *line, struct ph_buf 
     struct ph_buf buf;
     ph_buf_init(&buf, 8192);
     ph_buf_printf(&buf, "%s\n", line);
-    enum ph_err err = ph_file_write(path, ph_buf_str(&buf), 0644);
+    enum ph_err err = ph_file_replace(path, ph_buf_str(&buf), 0644);
     if (err != PH_OK)
         ph_buf_printf(problems, "%s: %s\n", path, strerror(errno));
     ph_buf_free(&buf);

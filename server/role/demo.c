@@ -41,7 +41,7 @@ static enum ph_err save(const struct ph_demo *demo, struct ph_buf *problems)
     write_member(&w, "api_key", demo->api_key);
     ph_jw_object_end(&w);
     ph_buf_add_char(&buf, '\n');
-    enum ph_err err = ph_file_write(demo->path, ph_buf_str(&buf), 0600);
+    enum ph_err err = ph_file_replace(demo->path, ph_buf_str(&buf), 0600);
     if (err != PH_OK)
         ph_buf_printf(problems, "%s: %s\n", demo->path, strerror(errno));
     sodium_memzero(buf.ptr, buf.len);

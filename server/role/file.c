@@ -81,7 +81,7 @@ enum ph_err ph_file_write_fd(int fd, struct ph_str bytes)
     return PH_OK;
 }
 
-enum ph_err ph_file_write(const char *path, struct ph_str bytes, mode_t mode)
+enum ph_err ph_file_replace(const char *path, struct ph_str bytes, mode_t mode)
 {
     size_t size = strlen(path) + sizeof(".XXXXXX");
     char *tmp = ph_malloc(size);

@@ -255,7 +255,7 @@ static bool write_ready(const char *path, const char *url)
     ph_jw_cstr(&w, url);
     ph_jw_object_end(&w);
     ph_buf_add_char(&buf, '\n');
-    enum ph_err err = ph_file_write(path, ph_buf_str(&buf), 0644);
+    enum ph_err err = ph_file_replace(path, ph_buf_str(&buf), 0644);
     ph_buf_free(&buf);
     if (err != PH_OK)
         fprintf(stderr, "posthorn receive: %s: %s\n", path, strerror(errno));

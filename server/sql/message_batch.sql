@@ -31,11 +31,11 @@ WITH stale AS (
     SELECT n, ix = ANY (ARRAY(SELECT ix FROM stale)) AS stale,
            key IS NOT NULL AND id NOT IN (SELECT message_id FROM keys) AS no_key,
            event_id IS NOT NULL AND id NOT IN (SELECT message_id FROM uids) AS no_uid,
-           key IS NOT NULL AND event_id IS NOT NULL AS both
+           key IS NOT NULL AND event_id IS NOT NULL AS has_both
     FROM input
 ), rejected AS MATERIALIZED (
     SELECT n, CASE WHEN stale THEN 0
-                   WHEN both AND no_key <> no_uid AND ask_again() THEN 0
+                   WHEN has_both AND no_key <> no_uid AND ask_again() THEN 0
                    WHEN no_key THEN 1 ELSE 2 END AS why
     FROM judged WHERE stale OR no_key OR no_uid
 ), stored AS (
