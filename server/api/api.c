@@ -16,7 +16,7 @@ static struct ph_db *open_db(struct ph_loop *loop, const struct ph_node *node, e
     struct ph_db *db;
 
     ph_buf_init(&full_name, 64);
-    ph_buf_printf(&full_name, "posthorn %s %d", name, thread_index);
+    ph_buf_printf(&full_name, "%s %d", name, thread_index);
     ph_buf_add_char(&full_name, '\0');
     db = ph_db_new(loop, &(struct ph_db_options){
                              .conninfo = node->config->database_url,
