@@ -490,11 +490,15 @@ static void large_body_is_sent_in_parts(void **state)
     bench_free(b);
 }
 
+/* More than the buffers on the way hold. */
+#define HUGE_BYTES (32 << 20)
+
 static void script_answer_early(struct peer *p)
 {
     if (!peer_read_head(p))
         return;
     peer_say(p, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    usleep(100000);
     peer_wait_for_end(p);
 }
 
@@ -502,8 +506,8 @@ static void answer_before_the_request_is_sent_counts(void **state)
 {
     (void)state;
     struct bench *b = bench_new(script_answer_early, NULL, &usual_limits);
-    char *body = ph_calloc(1, LARGE_BYTES);
-    call_start(&b->call, b->out, b->origin, (struct ph_str){body, LARGE_BYTES});
+    char *body = ph_calloc(1, HUGE_BYTES);
+    call_start(&b->call, b->out, b->origin, (struct ph_str){body, HUGE_BYTES});
     outbound_run(b->out, &b->call.done, 1);
     assert_answer(&b->call, 413, "");
     assert_int_equal(ph_metric_get(out_connections), 0);
