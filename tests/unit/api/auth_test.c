@@ -1,0 +1,153 @@
+#include "posthorn/auth.h"
+#include "posthorn/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* The database of these tests: what it answers next, and how often it was asked. */
+static enum ph_err next_err;
+static struct ph_api_key next_key;
+static int asked;
+
+void ph_api_key_find(struct ph_db *db, struct ph_arena *arena, struct ph_str key,
+                     ph_api_key_done done, void *ctx)
+{
+    (void)db, (void)arena, (void)key;
+    asked++;
+    done(ctx, next_err, next_err == PH_OK ? &next_key : NULL);
+}
+
+static struct ph_loop *loop;
+static struct ph_auth *auth;
+static struct ph_arena *arena;
+static enum ph_err last_err;
+static struct ph_identity last;
+
+static void on_done(void *ctx, enum ph_err err, const struct ph_identity *identity)
+{
+    assert_ptr_equal(ctx, &last);
+    assert_true((identity != NULL) == (err == PH_OK));
+    last_err = err;
+    if (identity)
+        last = *identity;
+}
+
+static enum ph_err resolve(struct ph_str key)
+{
+    ph_auth_resolve(auth, arena, key, on_done, &last);
+    return last_err;
+}
+
+static void test_bearer_tokens(void **state)
+{
+    (void)state;
+    assert_true(ph_str_eq_c(ph_auth_bearer(PH_STR("Bearer abc")), "abc"));
+    assert_true(ph_str_eq_c(ph_auth_bearer(PH_STR("bEARER   abc.eu ")), "abc.eu"));
+    assert_int_equal(ph_auth_bearer(PH_STR("Bearer ")).len, 0);
+    assert_null(ph_auth_bearer(PH_STR("Bearer")).ptr);
+    assert_null(ph_auth_bearer(PH_STR("Basic abc")).ptr);
+    assert_null(ph_auth_bearer(PH_STR("BearerX abc")).ptr);
+    assert_null(ph_auth_bearer(PH_STR_NONE).ptr);
+}
+
+static void test_a_found_key_is_remembered(void **state)
+{
+    struct ph_identity identity;
+
+    (void)state;
+    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    assert_true(ph_id_eq(last.tenant, next_key.tenant));
+    assert_true(ph_id_eq(last.api_key, next_key.id));
+    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_true(ph_id_eq(identity.tenant, next_key.tenant));
+    assert_true(ph_id_eq(identity.api_key, next_key.id));
+    assert_false(ph_auth_lookup(auth, PH_STR("onE"), &identity));
+    assert_int_equal(asked, 1);
+}
+
+static void test_failures_are_not_remembered(void **state)
+{
+    struct ph_identity identity;
+
+    (void)state;
+    next_err = PH_ERR_NOT_FOUND;
+    assert_int_equal(resolve(PH_STR("one")), PH_ERR_AUTH);
+    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    next_err = PH_ERR_UNAVAILABLE; /* is not "no such key" */
+    assert_int_equal(resolve(PH_STR("one")), PH_ERR_UNAVAILABLE);
+    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+}
+
+static void test_a_key_is_not_remembered_past_its_end(void **state)
+{
+    struct ph_identity identity;
+
+    (void)state;
+    next_key.expires_ms = ph_clock_wall_ms() + 150;
+    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    usleep(200000);
+    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    next_key.expires_ms = ph_clock_wall_ms() - 1; /* ended while the database answered */
+    assert_int_equal(resolve(PH_STR("two")), PH_OK);
+    assert_false(ph_auth_lookup(auth, PH_STR("two"), &identity));
+}
+
+static void test_memory_is_bounded_and_new_keys_win(void **state)
+{
+    struct ph_identity identity;
+    char key[16];
+    int known = 0;
+
+    (void)state;
+    for (int i = 0; i < 4 * PH_AUTH_CACHE_KEYS; i++) {
+        snprintf(key, sizeof(key), "key-%d", i);
+        assert_int_equal(resolve(ph_str_of(key)), PH_OK);
+        assert_true(ph_auth_lookup(auth, ph_str_of(key), &identity));
+    }
+    for (int i = 0; i < 4 * PH_AUTH_CACHE_KEYS; i++) {
+        snprintf(key, sizeof(key), "key-%d", i);
+        known += ph_auth_lookup(auth, ph_str_of(key), &identity);
+    }
+    assert_in_range(known, PH_AUTH_CACHE_KEYS / 2, PH_AUTH_CACHE_KEYS);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    loop = ph_loop_new();
+    auth = ph_auth_new(loop, NULL);
+    arena = ph_arena_new();
+    asked = 0;
+    next_err = PH_OK;
+    next_key = (struct ph_api_key){.id = ph_id_floor(1000), .tenant = ph_id_floor(2000)};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ph_arena_free(arena);
+    ph_auth_free(auth);
+    ph_loop_free(loop);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bearer_tokens),
+        cmocka_unit_test_setup_teardown(test_a_found_key_is_remembered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failures_are_not_remembered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_key_is_not_remembered_past_its_end, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_memory_is_bounded_and_new_keys_win, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
