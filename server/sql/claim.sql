@@ -1,5 +1,6 @@
 -- Takes due deliveries. What is left of a due endpoint says when it is due next; an endpoint whose row has changed since
--- this statement's snapshot (deliveries joined that it cannot see) is left due, so that none is forgotten.
+-- this statement's snapshot (deliveries joined that it cannot see) is left due, so that none is forgotten. One whose row is
+-- locked, by outcomes or by another node, is looked at again in a moment.
 -- name: claim_due
 WITH held AS (
     UPDATE endpoint_schedule SET held_until = greatest(held_until, now() + interval '1 second')
@@ -35,7 +36,8 @@ WITH held AS (
     WHERE s.endpoint_id = r.endpoint_id AND s.changes = r.changes AND r.next_at IS NULL
 )
 SELECT NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid, NULL::int2, NULL::bytea, now(),
-       least((SELECT min(serve_at) FROM endpoint_schedule WHERE serve_at > now()), (SELECT min(next_at) FROM rest)),
+       least((SELECT min(serve_at) FROM endpoint_schedule WHERE serve_at > now()), (SELECT min(next_at) FROM rest),
+             CASE WHEN (SELECT count(*) FROM due) < (SELECT count(*) FROM seen) THEN now() + interval '10 milliseconds' END),
        (SELECT count(*) FROM seen) = $2::int4 OR EXISTS (SELECT FROM rest WHERE next_at <= now())
 UNION ALL
 (SELECT c.endpoint_id, c.message_id, c.tenant_id, c.application_id, c.attempts, m.payload, c.next_at, NULL, NULL
