@@ -259,10 +259,13 @@ static void on_headers_set(void *ctx, enum ph_err err)
 static void set_headers(struct ph_call *call, bool patch)
 {
     struct ph_endpoint_path path = path_of(call);
+    json_t *headers = read_headers(call, patch);
 
-    if ((call->data = read_headers(call, patch)) != NULL)
-        ph_endpoint_edit_headers(call->api->db, call->req->arena, call->api->node->keyring, &path,
-                                 patch ? patch_headers : put_headers, on_headers_set, call);
+    if (!headers)
+        return;
+    call->data = headers;
+    ph_endpoint_edit_headers(call->api->db, call->req->arena, call->api->node->keyring, &path,
+                             patch ? patch_headers : put_headers, on_headers_set, call);
 }
 
 void ph_api_endpoint_headers_replace(struct ph_call *call)
