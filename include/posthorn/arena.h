@@ -39,7 +39,8 @@ char *ph_arena_printf(struct ph_arena *arena, const char *fmt, ...) PH_PRINTF(2,
 void ph_arena_defer(struct ph_arena *arena, void (*free_fn)(void *), void *ptr);
 
 #define ph_arena_new_of(arena, type) ((type *)ph_arena_alloc((arena), sizeof(type)))
-#define ph_arena_array_of(arena, type, n) ((type *)ph_arena_alloc((arena), (size_t)(n) * sizeof(type)))
+#define ph_arena_array_of(arena, type, n)                                                          \
+    ((type *)ph_arena_alloc((arena), (size_t)(n) * sizeof(type)))
 
 /* malloc, calloc and realloc that abort when there is no memory: the only ones used outside the arena. */
 void *ph_malloc(size_t bytes);

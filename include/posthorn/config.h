@@ -7,11 +7,11 @@
 #include "posthorn/log.h"
 #include "posthorn/str.h"
 
-#define PH_CTYPE_str const char *
-#define PH_CTYPE_int int64_t
-#define PH_CTYPE_ms int64_t
+#define PH_CTYPE_str   const char *
+#define PH_CTYPE_int   int64_t
+#define PH_CTYPE_ms    int64_t
 #define PH_CTYPE_bytes int64_t
-#define PH_CTYPE_bool bool
+#define PH_CTYPE_bool  bool
 #define PH_CTYPE_level enum ph_log_level
 
 struct ph_config {

@@ -29,11 +29,12 @@ enum ph_db_role {
 struct ph_db;
 
 struct ph_db_options {
-    const char *conninfo;  /* libpq string or URL; copied */
+    const char *conninfo; /* libpq string or URL; copied */
     enum ph_db_role role;
-    int connections;       /* how many */
-    size_t max_waiting;    /* requests that may wait for an answer; further ones fail with UNAVAILABLE at once */
-    const char *name;      /* for log lines and application_name */
+    int connections; /* how many */
+    size_t
+        max_waiting; /* requests that may wait for an answer; further ones fail with UNAVAILABLE at once */
+    const char *name; /* for log lines and application_name */
     /* optional: each time a connection is ready (again), before any request goes out on it; what is sent from within goes
      * out on this connection, first */
     void (*on_connect)(struct ph_db *db, void *ctx);
@@ -80,24 +81,30 @@ struct ph_db_req {
 };
 
 /* arena: where parameter copies live, at least until on_done. */
-void ph_db_req_init(struct ph_db_req *req, const struct ph_stmt *stmt, struct ph_arena *arena, void (*on_done)(struct ph_db_req *, enum ph_err, PGresult *));
+void ph_db_req_init(struct ph_db_req *req, const struct ph_stmt *stmt, struct ph_arena *arena,
+                    void (*on_done)(struct ph_db_req *, enum ph_err, PGresult *));
 void ph_db_req_tenant(struct ph_db_req *req, struct ph_id tenant);
 void ph_db_add_null(struct ph_db_req *req);
-void ph_db_add_id(struct ph_db_req *req, struct ph_id id);                /* uuid */
-void ph_db_add_i16(struct ph_db_req *req, int16_t v);                     /* smallint */
-void ph_db_add_i32(struct ph_db_req *req, int32_t v);                     /* integer */
-void ph_db_add_i64(struct ph_db_req *req, int64_t v);                     /* bigint */
-void ph_db_add_bool(struct ph_db_req *req, bool v);                       /* boolean */
-void ph_db_add_time(struct ph_db_req *req, int64_t wall_ms);              /* timestamptz */
-void ph_db_add_str(struct ph_db_req *req, struct ph_str s);               /* text, copied; absent gives NULL */
-void ph_db_add_ref(struct ph_db_req *req, struct ph_str bytes);           /* bytea, text or any binary value, not copied; absent gives NULL */
-void ph_db_add_str_array(struct ph_db_req *req, const struct ph_str *v, size_t n); /* text[]; v NULL gives NULL; absent elements give NULL elements */
+void ph_db_add_id(struct ph_db_req *req, struct ph_id id);   /* uuid */
+void ph_db_add_i16(struct ph_db_req *req, int16_t v);        /* smallint */
+void ph_db_add_i32(struct ph_db_req *req, int32_t v);        /* integer */
+void ph_db_add_i64(struct ph_db_req *req, int64_t v);        /* bigint */
+void ph_db_add_bool(struct ph_db_req *req, bool v);          /* boolean */
+void ph_db_add_time(struct ph_db_req *req, int64_t wall_ms); /* timestamptz */
+void ph_db_add_str(struct ph_db_req *req, struct ph_str s);  /* text, copied; absent gives NULL */
+void ph_db_add_ref(
+    struct ph_db_req *req,
+    struct ph_str bytes); /* bytea, text or any binary value, not copied; absent gives NULL */
+void ph_db_add_str_array(
+    struct ph_db_req *req, const struct ph_str *v,
+    size_t n); /* text[]; v NULL gives NULL; absent elements give NULL elements */
 
 /* Sends it (buffered; flushed at the end of the loop's step). on_done follows exactly once, never before this returns. */
 void ph_db_send(struct ph_db *db, struct ph_db_req *req);
 /* For programs without a loop of their own (command line): sends, steps the loop until done, returns what on_done was given;
  * the caller clears *res. req->on_done is not used. */
-PH_MUST_CHECK enum ph_err ph_db_run(struct ph_loop *loop, struct ph_db *db, struct ph_db_req *req, PGresult **res);
+PH_MUST_CHECK enum ph_err ph_db_run(struct ph_loop *loop, struct ph_db *db, struct ph_db_req *req,
+                                    PGresult **res);
 
 /* Binary one-dimensional array under construction, for the batch statements. */
 struct ph_db_array {
@@ -106,7 +113,16 @@ struct ph_db_array {
     int32_t n;
     bool has_null;
 };
-enum ph_db_array_of { PH_DB_UUIDS, PH_DB_I16S, PH_DB_I32S, PH_DB_I64S, PH_DB_BOOLS, PH_DB_TIMES, PH_DB_TEXTS, PH_DB_BYTEAS };
+enum ph_db_array_of {
+    PH_DB_UUIDS,
+    PH_DB_I16S,
+    PH_DB_I32S,
+    PH_DB_I64S,
+    PH_DB_BOOLS,
+    PH_DB_TIMES,
+    PH_DB_TEXTS,
+    PH_DB_BYTEAS
+};
 void ph_db_array_init(struct ph_db_array *a, enum ph_db_array_of of, size_t max_bytes);
 void ph_db_array_clear(struct ph_db_array *a);
 void ph_db_array_free(struct ph_db_array *a);
@@ -127,8 +143,10 @@ struct ph_id ph_db_id(const PGresult *res, int row, int col);
 int64_t ph_db_int(const PGresult *res, int row, int col); /* smallint, integer or bigint */
 bool ph_db_bool(const PGresult *res, int row, int col);
 int64_t ph_db_time(const PGresult *res, int row, int col); /* wall ms */
-struct ph_str ph_db_str(const PGresult *res, int row, int col); /* text, bytea, json; lives as long as res */
+struct ph_str ph_db_str(const PGresult *res, int row,
+                        int col); /* text, bytea, json; lives as long as res */
 /* text[]: elements point into res, the vector lives in the arena. */
-size_t ph_db_str_array(struct ph_arena *arena, const PGresult *res, int row, int col, struct ph_str **out);
+size_t ph_db_str_array(struct ph_arena *arena, const PGresult *res, int row, int col,
+                       struct ph_str **out);
 
 #endif

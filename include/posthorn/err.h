@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#define PH_MUST_CHECK __attribute__((warn_unused_result))
+#define PH_MUST_CHECK             __attribute__((warn_unused_result))
 #define PH_PRINTF(fmt_arg, first) __attribute__((format(printf, fmt_arg, first)))
 
 enum ph_err {

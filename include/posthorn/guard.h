@@ -22,12 +22,14 @@ struct ph_url {
  * to 65535, at most 65536 bytes, host of letters, digits, '-', '_', '.' or an IPv6 literal. Slices point into the arena's
  * copy. OUT_URL: *reason is one static sentence that says what is wrong.
  */
-PH_MUST_CHECK enum ph_err ph_url_parse(struct ph_arena *arena, struct ph_str text, struct ph_url *out, const char **reason);
+PH_MUST_CHECK enum ph_err ph_url_parse(struct ph_arena *arena, struct ph_str text,
+                                       struct ph_url *out, const char **reason);
 
 struct ph_guard;
 
 /* allow: comma-separated CIDR ranges (v4, v6, or a bare address), "" for none. CONFIG: *reason (in problems) names the bad one. */
-PH_MUST_CHECK enum ph_err ph_guard_new(struct ph_str allow, struct ph_buf *problems, struct ph_guard **out);
+PH_MUST_CHECK enum ph_err ph_guard_new(struct ph_str allow, struct ph_buf *problems,
+                                       struct ph_guard **out);
 void ph_guard_free(struct ph_guard *guard);
 
 /* Whether connecting to this address is allowed: v4 and v6 in binary form, mapped, NAT64, 6to4 and Teredo forms judged as

@@ -11,21 +11,24 @@
 #include "posthorn/loop.h"
 
 struct ph_http_limits {
-    int64_t connect_ms;     /* resolving and connecting; and once more for the TLS handshake */
-    int64_t total_ms;       /* everything, from ph_http_call_start */
-    size_t header_bytes;    /* status line and headers of one answer, interim answers included */
-    size_t body_bytes;      /* bytes of the body that are kept */
-    size_t body_read_bytes; /* bytes of the body that are read before the connection is given up: the status still counts */
+    int64_t connect_ms;  /* resolving and connecting; and once more for the TLS handshake */
+    int64_t total_ms;    /* everything, from ph_http_call_start */
+    size_t header_bytes; /* status line and headers of one answer, interim answers included */
+    size_t body_bytes;   /* bytes of the body that are kept */
+    size_t
+        body_read_bytes; /* bytes of the body that are read before the connection is given up: the status still counts */
     size_t idle_per_origin; /* keep-alive connections kept per origin */
     int64_t idle_ms;        /* how long one is kept idle */
     int64_t age_ms;         /* how long one is used at all, so that DNS changes are seen */
-    size_t idle_total;      /* idle connections of this client; the oldest is closed for a new one */
+    size_t idle_total; /* idle connections of this client; the oldest is closed for a new one */
 };
 
 struct ph_http_client;
 
 /* ca_file "": the system's certificate authorities. guard outlives the client. CONFIG: the file cannot be read. */
-PH_MUST_CHECK enum ph_err ph_http_client_new(struct ph_loop *loop, const struct ph_guard *guard, const struct ph_http_limits *limits, const char *ca_file, struct ph_http_client **out);
+PH_MUST_CHECK enum ph_err ph_http_client_new(struct ph_loop *loop, const struct ph_guard *guard,
+                                             const struct ph_http_limits *limits,
+                                             const char *ca_file, struct ph_http_client **out);
 /* No call may be under way. */
 void ph_http_client_free(struct ph_http_client *client);
 
@@ -46,13 +49,15 @@ struct ph_http_call {
     struct ph_str body; /* sent behind it in the same write */
     void (*on_done)(struct ph_http_call *call);
     /* out, valid during on_done */
-    enum ph_err err;           /* OK: a complete status line and headers arrived, whatever the status (a body cut short is OUT_RESET) */
-    char error_text[160];      /* err is not OK: plain reason for the customer, e.g. "certificate has expired"; never an address */
-    int status;                /* 0 when there is none */
-    struct ph_str response;    /* first limits.body_bytes of the body; lives until on_done returns */
-    int64_t retry_after_s;     /* from Retry-After as seconds or HTTP date; -1 when absent */
-    int64_t duration_us;       /* from start to the last byte or the failure */
-    bool reused;               /* went over a kept connection */
+    enum ph_err
+        err; /* OK: a complete status line and headers arrived, whatever the status (a body cut short is OUT_RESET) */
+    char error_text
+        [160]; /* err is not OK: plain reason for the customer, e.g. "certificate has expired"; never an address */
+    int status;             /* 0 when there is none */
+    struct ph_str response; /* first limits.body_bytes of the body; lives until on_done returns */
+    int64_t retry_after_s;  /* from Retry-After as seconds or HTTP date; -1 when absent */
+    int64_t duration_us;    /* from start to the last byte or the failure */
+    bool reused;            /* went over a kept connection */
     /* the client's own */
     void *state;
 };

@@ -27,7 +27,7 @@ enum ph_id_kind {
 };
 
 #define PH_ID_BASE62_LEN 22
-#define PH_ID_WIRE_MAX 32 /* longest prefix + 22 + NUL fits */
+#define PH_ID_WIRE_MAX   32 /* longest prefix + 22 + NUL fits */
 
 /* A new id for the given wall time; any thread. Ids made by one thread within one millisecond ascend. */
 struct ph_id ph_id_new(int64_t wall_ms);
@@ -38,7 +38,8 @@ int64_t ph_id_time_ms(struct ph_id id);
 int ph_id_compare(struct ph_id a, struct ph_id b);
 bool ph_id_eq(struct ph_id a, struct ph_id b);
 bool ph_id_is_zero(struct ph_id id);
-uint64_t ph_id_hash(struct ph_id id); /* for tables in memory; keyed with a per-process random key */
+uint64_t
+ph_id_hash(struct ph_id id); /* for tables in memory; keyed with a per-process random key */
 
 /* Writes prefix + base62 and a NUL; returns the number of characters. */
 size_t ph_id_format(enum ph_id_kind kind, struct ph_id id, char out[PH_ID_WIRE_MAX]);

@@ -14,13 +14,23 @@
 
 #define PH_JSON_DEPTH_MAX 128
 
-enum ph_json_kind { PH_JSON_ABSENT, PH_JSON_OBJECT, PH_JSON_ARRAY, PH_JSON_STRING, PH_JSON_NUMBER, PH_JSON_TRUE, PH_JSON_FALSE, PH_JSON_NULL };
+enum ph_json_kind {
+    PH_JSON_ABSENT,
+    PH_JSON_OBJECT,
+    PH_JSON_ARRAY,
+    PH_JSON_STRING,
+    PH_JSON_NUMBER,
+    PH_JSON_TRUE,
+    PH_JSON_FALSE,
+    PH_JSON_NULL
+};
 
 /* One member the caller asks for: name in, the rest out. */
 struct ph_json_field {
     const char *name; /* plain ASCII, matched against the decoded key */
-    enum ph_json_kind kind; /* ABSENT when the object has no such member; the last one counts when it is repeated */
-    struct ph_str raw;      /* the value's bytes, a string with its quotes */
+    enum ph_json_kind
+        kind; /* ABSENT when the object has no such member; the last one counts when it is repeated */
+    struct ph_str raw; /* the value's bytes, a string with its quotes */
 };
 
 struct ph_json_fault {
@@ -29,14 +39,16 @@ struct ph_json_fault {
 };
 
 /* Scans a whole document that has to be an object. BAD_REQUEST: not valid JSON; VALIDATION: valid, but not an object. */
-PH_MUST_CHECK enum ph_err ph_json_scan(struct ph_str doc, struct ph_json_field *fields, size_t n_fields, struct ph_json_fault *fault);
+PH_MUST_CHECK enum ph_err ph_json_scan(struct ph_str doc, struct ph_json_field *fields,
+                                       size_t n_fields, struct ph_json_fault *fault);
 
 /* Kind of a value that a scan has found valid, from its first byte. */
 enum ph_json_kind ph_json_kind_of(struct ph_str raw);
 
 /* Decodes a raw string value (with quotes, found valid). The result lives in the arena, or is a part of `raw` when there is
  * nothing to decode. VALIDATION: it holds U+0000 or a lone surrogate, which text in the database cannot hold. */
-PH_MUST_CHECK enum ph_err ph_json_string(struct ph_arena *arena, struct ph_str raw, struct ph_str *out);
+PH_MUST_CHECK enum ph_err ph_json_string(struct ph_arena *arena, struct ph_str raw,
+                                         struct ph_str *out);
 
 /* Walks the elements of a raw array value (found valid): cuts the next element off *rest; start with *rest = raw.
  * False at the end. */

@@ -20,13 +20,18 @@ struct ph_log_field {
     struct ph_id id;
 };
 
-#define ph_log_s(key_, c_string) ((struct ph_log_field){.key = (key_), .type = PH_LOG_STR, .str = ph_str_of(c_string)})
-#define ph_log_str(key_, slice) ((struct ph_log_field){.key = (key_), .type = PH_LOG_STR, .str = (slice)})
-#define ph_log_i(key_, number) ((struct ph_log_field){.key = (key_), .type = PH_LOG_INT, .num = (int64_t)(number)})
-#define ph_log_id(key_, kind_, id_) ((struct ph_log_field){.key = (key_), .type = PH_LOG_ID, .kind = (kind_), .id = (id_)})
+#define ph_log_s(key_, c_string)                                                                   \
+    ((struct ph_log_field){.key = (key_), .type = PH_LOG_STR, .str = ph_str_of(c_string)})
+#define ph_log_str(key_, slice)                                                                    \
+    ((struct ph_log_field){.key = (key_), .type = PH_LOG_STR, .str = (slice)})
+#define ph_log_i(key_, number)                                                                     \
+    ((struct ph_log_field){.key = (key_), .type = PH_LOG_INT, .num = (int64_t)(number)})
+#define ph_log_id(key_, kind_, id_)                                                                \
+    ((struct ph_log_field){.key = (key_), .type = PH_LOG_ID, .kind = (kind_), .id = (id_)})
 
 /* ph_log(PH_LOG_INFO, "listening", ph_log_s("url", url), ph_log_i("threads", 2)); at least one field. */
-#define ph_log(level, msg, ...) ph_log_write((level), (msg), (struct ph_log_field[]){__VA_ARGS__, {.type = PH_LOG_END}})
+#define ph_log(level, msg, ...)                                                                    \
+    ph_log_write((level), (msg), (struct ph_log_field[]){__VA_ARGS__, {.type = PH_LOG_END}})
 
 /* A line is at most 8 KiB: what does not fit is cut off, and "truncated":true says so. Absent strings write null. */
 

@@ -16,7 +16,8 @@ struct ph_metrics {
 
 extern struct ph_metrics ph_metrics;
 
-#define ph_metric_add(field, n) ((void)atomic_fetch_add_explicit(&ph_metrics.field, (n), memory_order_relaxed))
+#define ph_metric_add(field, n)                                                                    \
+    ((void)atomic_fetch_add_explicit(&ph_metrics.field, (n), memory_order_relaxed))
 #define ph_metric_get(field) atomic_load_explicit(&ph_metrics.field, memory_order_relaxed)
 
 /* Appends all of them in the Prometheus text exposition format 0.0.4. */

@@ -23,9 +23,11 @@ extern const struct ph_migration ph_migrations[];
  * CONFIG: a file that was run has another checksum now, or the database is newer than this program; DB_FAILED: a
  * statement failed (logged with its message); UNAVAILABLE: no connection.
  */
-PH_MUST_CHECK enum ph_err ph_migrate(const char *conninfo, const struct ph_migration *migrations, int *applied);
+PH_MUST_CHECK enum ph_err ph_migrate(const char *conninfo, const struct ph_migration *migrations,
+                                     int *applied);
 
 /* Whether the database is exactly at the last migration: UNAVAILABLE no connection; CONFIG not up to date (logged). */
-PH_MUST_CHECK enum ph_err ph_migrate_check(const char *conninfo, const struct ph_migration *migrations);
+PH_MUST_CHECK enum ph_err ph_migrate_check(const char *conninfo,
+                                           const struct ph_migration *migrations);
 
 #endif

@@ -25,6 +25,6 @@ bool ph_queue_push(struct ph_queue *queue, struct ph_queue_node *node);
 struct ph_queue_node *ph_queue_take_all(struct ph_queue *queue);
 
 /* The struct that embeds a member at `ptr`. */
-#define ph_container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define ph_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -12,7 +12,7 @@
 #include "posthorn/id.h"
 #include "posthorn/str.h"
 
-#define PH_KEY_BYTES 32
+#define PH_KEY_BYTES     32
 #define PH_SEAL_OVERHEAD (1 + 4 + 24 + 16)
 #define PH_WRAPPED_BYTES (24 + PH_KEY_BYTES + 16)
 
@@ -23,13 +23,18 @@ PH_MUST_CHECK enum ph_err ph_keyring_new(struct ph_str master_key_text, struct p
 void ph_keyring_free(struct ph_keyring *keyring);
 
 /* A new random data key with this id, wrapped for the database; not added to the keyring. */
-void ph_keyring_make_key(const struct ph_keyring *keyring, uint32_t key_id, uint8_t wrapped[PH_WRAPPED_BYTES]);
+void ph_keyring_make_key(const struct ph_keyring *keyring, uint32_t key_id,
+                         uint8_t wrapped[PH_WRAPPED_BYTES]);
 /* Unwraps and adds a data key; the one with the highest id seals. CRYPTO: the master key is not the one that wrapped it. */
-PH_MUST_CHECK enum ph_err ph_keyring_add_key(struct ph_keyring *keyring, uint32_t key_id, struct ph_str wrapped);
+PH_MUST_CHECK enum ph_err ph_keyring_add_key(struct ph_keyring *keyring, uint32_t key_id,
+                                             struct ph_str wrapped);
 
 /* out holds plain.len + PH_SEAL_OVERHEAD bytes. tenant and row are bound to the value: it opens nowhere else. */
-void ph_seal(const struct ph_keyring *keyring, struct ph_id tenant, struct ph_id row, struct ph_str plain, uint8_t *out);
+void ph_seal(const struct ph_keyring *keyring, struct ph_id tenant, struct ph_id row,
+             struct ph_str plain, uint8_t *out);
 /* out holds sealed.len - PH_SEAL_OVERHEAD bytes. CRYPTO: unknown key, altered, or of another row. */
-PH_MUST_CHECK enum ph_err ph_unseal(const struct ph_keyring *keyring, struct ph_id tenant, struct ph_id row, struct ph_str sealed, uint8_t *out, size_t *out_len);
+PH_MUST_CHECK enum ph_err ph_unseal(const struct ph_keyring *keyring, struct ph_id tenant,
+                                    struct ph_id row, struct ph_str sealed, uint8_t *out,
+                                    size_t *out_len);
 
 #endif

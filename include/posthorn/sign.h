@@ -33,9 +33,11 @@ struct ph_signer;
 struct ph_signer *ph_signer_new(const struct ph_secret *secret);
 void ph_signer_free(struct ph_signer *signer); /* NULL is allowed */
 /* Writes PH_SIGNATURE_LEN characters and a NUL. timestamp_s: seconds since 1970, of the attempt. */
-void ph_signer_sign(struct ph_signer *signer, struct ph_str webhook_id, int64_t timestamp_s, struct ph_str body, char out[PH_SIGNATURE_LEN + 1]);
+void ph_signer_sign(struct ph_signer *signer, struct ph_str webhook_id, int64_t timestamp_s,
+                    struct ph_str body, char out[PH_SIGNATURE_LEN + 1]);
 
 /* For receivers: whether one of the signatures in a webhook-signature header is right (compared in constant time). */
-bool ph_signer_verify(struct ph_signer *signer, struct ph_str webhook_id, int64_t timestamp_s, struct ph_str body, struct ph_str header);
+bool ph_signer_verify(struct ph_signer *signer, struct ph_str webhook_id, int64_t timestamp_s,
+                      struct ph_str body, struct ph_str header);
 
 #endif

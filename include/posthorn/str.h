@@ -16,7 +16,7 @@ struct ph_str {
 };
 
 #define PH_STR(literal) ((struct ph_str){("" literal), sizeof(literal) - 1})
-#define PH_STR_NONE ((struct ph_str){NULL, 0})
+#define PH_STR_NONE     ((struct ph_str){NULL, 0})
 
 struct ph_str ph_str_of(const char *c_string); /* NULL gives PH_STR_NONE */
 bool ph_str_eq(struct ph_str a, struct ph_str b);
@@ -46,7 +46,7 @@ struct ph_buf {
 };
 
 void ph_buf_init(struct ph_buf *buf, size_t max_bytes);
-void ph_buf_free(struct ph_buf *buf); /* the buffer is empty and usable afterwards */
+void ph_buf_free(struct ph_buf *buf);  /* the buffer is empty and usable afterwards */
 void ph_buf_clear(struct ph_buf *buf); /* keeps the memory, clears overflow */
 /* Room for `bytes` more: returns the write position (advance with buf->len += n), or NULL with overflow set. */
 char *ph_buf_reserve(struct ph_buf *buf, size_t bytes);
@@ -63,7 +63,8 @@ struct ph_str ph_buf_str(const struct ph_buf *buf);
 /* Writes PH_BASE64_LEN(n) characters and a NUL to out; returns the number of characters. */
 size_t ph_base64_encode(const void *ptr, size_t n, char *out);
 /* Strict: padding needed, no white space. `out` holds out_cap bytes. BAD_REQUEST: not base64 or too long. */
-PH_MUST_CHECK enum ph_err ph_base64_decode(struct ph_str s, uint8_t *out, size_t out_cap, size_t *out_len);
+PH_MUST_CHECK enum ph_err ph_base64_decode(struct ph_str s, uint8_t *out, size_t out_cap,
+                                           size_t *out_len);
 /* Lower-case hex of n bytes and a NUL: 2n + 1 bytes. */
 void ph_hex_encode(const void *ptr, size_t n, char *out);
 

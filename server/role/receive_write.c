@@ -185,7 +185,8 @@ void ph_receive_add_pretty(struct ph_buf *out, struct ph_str json)
 
 static bool is_json(struct ph_str body)
 {
-    json_t *value = json_loadb(body.ptr, body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *value = json_loadb(body.ptr, body.len,
+                               JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
     json_decref(value);
     return value != NULL;
 }

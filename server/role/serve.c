@@ -1,6 +1,7 @@
 #include "posthorn/serve.h"
 
 #include "posthorn/api.h"
+#include "posthorn/claim.h"
 #include "posthorn/clock.h"
 #include "posthorn/courier.h"
 #include "posthorn/data_key.h"
@@ -102,35 +103,62 @@ static enum ph_err check_settings(struct server *s)
     return err;
 }
 
-/* Waits for the database and its keys. OK, or a reason not to start (logged); UNAVAILABLE: asked to stop meanwhile. */
-static enum ph_err open_database(struct server *s)
+static void house_kept(enum ph_err err, int32_t n, void *ctx)
 {
-    struct ph_loop *loop;
-    struct ph_db *db;
-    enum ph_err err;
+    (void)n;
+    *(enum ph_err *)ctx = err;
+}
 
-    while ((err = ph_migrate_check(s->config->database_url, ph_migrations)) == PH_ERR_UNAVAILABLE) {
-        ph_log(PH_LOG_WARN, "waiting for the database", ph_log_i("retry_s", DATABASE_WAIT_S));
-        if (stop_asked(s, DATABASE_WAIT_S))
-            return err;
-    }
-    if (err != PH_OK)
-        return err;
-    loop = ph_loop_new();
-    db = ph_db_new(loop, &(struct ph_db_options){.conninfo = s->config->database_url,
-                                                 .role = PH_DB_ENGINE,
-                                                 .connections = 1,
-                                                 .max_waiting = 8,
-                                                 .name = "start"});
-    err = ph_data_keys_load(loop, db, s->keyring);
+/* Today's partitions have to be there before the first message. */
+static enum ph_err make_partitions(struct server *s, struct ph_loop *loop, struct ph_db *db)
+{
+    struct ph_arena *arena = ph_arena_new();
+    enum ph_err err = PH_ERR_COUNT;
+
+    ph_housekeeping_run(db, arena, (int)s->config->retention_days, house_kept, &err);
+    while (err == PH_ERR_COUNT)
+        ph_loop_step(loop, -1);
+    ph_arena_free(arena);
+    return err;
+}
+
+static enum ph_err load_database(struct server *s)
+{
+    struct ph_loop *loop = ph_loop_new();
+    struct ph_db *db = ph_db_new(loop, &(struct ph_db_options){
+                                           .conninfo = s->config->database_url,
+                                           .role = PH_DB_ENGINE,
+                                           .connections = 1,
+                                           .max_waiting = 8,
+                                           .name = "start",
+                                       });
+    enum ph_err err = ph_data_keys_load(loop, db, s->keyring);
+
     if (err == PH_ERR_CRYPTO)
         ph_log(PH_LOG_ERROR,
-               "POSTHORN_MASTER_KEY is not the key that this database's data keys are wrapped with",
+               "the master key is not the one that this database's data keys are wrapped with",
                ph_log_s("setting", "POSTHORN_MASTER_KEY"));
-    else if (err != PH_OK)
-        ph_log(PH_LOG_ERROR, "the data keys cannot be read", ph_log_s("reason", ph_err_text(err)));
+    if (err == PH_OK)
+        err = make_partitions(s, loop, db);
     ph_db_free(db);
     ph_loop_free(loop);
+    return err;
+}
+
+/* Waits for the database, and reads and makes there what has to be known before anything starts. */
+static enum ph_err open_database(struct server *s)
+{
+    enum ph_err err;
+
+    do {
+        err = ph_migrate_check(s->config->database_url, ph_migrations);
+        if (err == PH_OK)
+            err = load_database(s);
+        if (!ph_err_retryable(err))
+            return err;
+        ph_log(PH_LOG_WARN, "waiting for the database", ph_log_s("reason", ph_err_text(err)),
+               ph_log_i("retry_s", DATABASE_WAIT_S));
+    } while (!stop_asked(s, DATABASE_WAIT_S));
     return err;
 }
 
