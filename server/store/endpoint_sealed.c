@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Other changes that may come between before a caller is told to try again. */
-#define TRIES_MAX 5
+#define TRIES_MAX 20
 
 struct sealed_op {
     struct ph_db_req req;
