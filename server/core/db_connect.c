@@ -156,6 +156,7 @@ void ph_db_conn_lost(struct db_conn *conn, const char *reason)
 {
     struct ph_db *db = conn->db;
     bool was_ready = conn->state == DB_READY;
+    bool first_failure = conn->pause_ms == PAUSE_MIN_MS; /* since it was ready */
     char text[512];
 
     if (reason == NULL)
@@ -178,7 +179,7 @@ void ph_db_conn_lost(struct db_conn *conn, const char *reason)
         db->known_down = true;
         ph_log(PH_LOG_WARN, "database lost", ph_log_s("name", db->name),
                ph_log_str("reason", trimmed));
-    } else if (was_ready) {
+    } else if (first_failure && db->n_ready > 0) {
         ph_log(PH_LOG_INFO, "database connection lost", ph_log_s("name", db->name),
                ph_log_i("left", db->n_ready), ph_log_str("reason", trimmed));
     }
