@@ -24,7 +24,9 @@ struct ph_new_message {
 };
 
 enum ph_rejection {
-    PH_REJECTED_STALE,    /* the application changed since the snapshot: match again */
+    /* match and send again: the application changed since the snapshot, or the message shares a key or event id with
+     * another one of the batch that was rejected itself */
+    PH_REJECTED_STALE,
     PH_REJECTED_KEY,      /* the idempotency key has been used */
     PH_REJECTED_EVENT_ID, /* the application has a message with this event id */
 };

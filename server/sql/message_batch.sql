@@ -1,43 +1,65 @@
 -- Stores many messages and their deliveries. Row by row decided: rejected are those whose application changed since the
--- snapshot (0), whose idempotency key is used (1), whose event id is used (2). The checks of keys that a message has both
--- of look at what is committed first, so that neither is kept for a message that the other rejects; where two
--- transactions race for them, the statement asks to be sent again.
+-- snapshot (0), whose idempotency key is used (1), whose event id is used (2).
+--
+-- A message may take its key and its event id only together. So what is committed and what the batch itself repeats is
+-- looked at before anything is inserted: the first of the batch with a key or event id takes it. A message behind one that
+-- does not stay itself is sent again (0), for only then it is known what is left. What another transaction takes meanwhile
+-- shows at the insert: a message that has got one of the two then asks for the whole statement again. A message that finds
+-- its own rows was stored by this very batch before; its insert says so by a unique violation.
 -- name: messages_store
 WITH stale AS (
     SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
     LEFT JOIN applications a ON a.id = v.id
     WHERE a.config_version IS DISTINCT FROM v.version
 ), input AS MATERIALIZED (
-    SELECT * FROM unnest($4::int4[], $5::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
-                         $11::text[], $12::text[], $13::timestamptz[], $14::uuid[], $15::bytea[])
+    SELECT i.*, CASE WHEN key IS NOT NULL THEN
+                    (SELECT k.message_id FROM idempotency_keys k WHERE k.tenant_id = i.tenant_id AND k.key = i.key)
+                END AS key_message,
+                CASE WHEN event_id IS NOT NULL THEN
+                    (SELECT u.message_id FROM message_uids u
+                     WHERE u.application_id = i.application_id AND u.event_id = i.event_id)
+                END AS uid_message,
+                CASE WHEN ix = ANY (ARRAY(SELECT ix FROM stale)) THEN
+                    (SELECT m.id FROM messages m WHERE m.application_id = i.application_id AND m.id = i.id) IS NULL
+                ELSE false END AS stale
+    FROM unnest($4::int4[], $5::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
+                $11::text[], $12::text[], $13::timestamptz[], $14::uuid[], $15::bytea[])
         AS i (n, ix, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload)
+), ranked AS (
+    SELECT n, id, tenant_id, application_id, key, event_id,
+           CASE WHEN key IS NOT NULL THEN first_value(id) OVER (PARTITION BY tenant_id, key ORDER BY n) END AS key_first,
+           CASE WHEN event_id IS NOT NULL THEN first_value(id) OVER (PARTITION BY application_id, event_id ORDER BY n)
+           END AS uid_first
+    FROM input
+    WHERE (key IS NOT NULL OR event_id IS NOT NULL) AND NOT stale AND key_message IS NULL AND uid_message IS NULL
+), taking AS MATERIALIZED (
+    SELECT *, coalesce(key_first = id, true) AND coalesce(uid_first = id, true) AS takes FROM ranked
 ), keys AS (
-    INSERT INTO idempotency_keys (tenant_id, key, message_id)
-    SELECT tenant_id, key, id FROM input i
-    WHERE key IS NOT NULL AND ix <> ALL (ARRAY(SELECT ix FROM stale))
-      AND (event_id IS NULL OR NOT EXISTS (SELECT FROM message_uids u
-                                           WHERE u.application_id = i.application_id AND u.event_id = i.event_id))
-    ON CONFLICT DO NOTHING
+    INSERT INTO idempotency_keys AS k (tenant_id, key, message_id)
+    SELECT tenant_id, key, id FROM taking WHERE takes AND key IS NOT NULL
+    ON CONFLICT (tenant_id, key) DO UPDATE SET message_id = k.message_id WHERE k.message_id = excluded.message_id
     RETURNING message_id
 ), uids AS (
-    INSERT INTO message_uids (application_id, event_id, tenant_id, message_id)
-    SELECT application_id, event_id, tenant_id, id FROM input i
-    WHERE event_id IS NOT NULL AND ix <> ALL (ARRAY(SELECT ix FROM stale))
-      AND (key IS NULL OR NOT EXISTS (SELECT FROM idempotency_keys k
-                                      WHERE k.tenant_id = i.tenant_id AND k.key = i.key))
-    ON CONFLICT DO NOTHING
+    INSERT INTO message_uids AS u (application_id, event_id, tenant_id, message_id)
+    SELECT application_id, event_id, tenant_id, id FROM taking WHERE takes AND event_id IS NOT NULL
+    ON CONFLICT (application_id, event_id) DO UPDATE SET message_id = u.message_id WHERE u.message_id = excluded.message_id
     RETURNING message_id
-), judged AS (
-    SELECT n, ix = ANY (ARRAY(SELECT ix FROM stale)) AS stale,
-           key IS NOT NULL AND id NOT IN (SELECT message_id FROM keys) AS no_key,
-           event_id IS NOT NULL AND id NOT IN (SELECT message_id FROM uids) AS no_uid,
-           key IS NOT NULL AND event_id IS NOT NULL AS has_both
-    FROM input
+), lost AS (
+    SELECT n, key, event_id, key IS NOT NULL AND id NOT IN (SELECT message_id FROM keys) AS no_key,
+           event_id IS NOT NULL AND id NOT IN (SELECT message_id FROM uids) AS no_uid
+    FROM taking WHERE takes
 ), rejected AS MATERIALIZED (
-    SELECT n, CASE WHEN stale THEN 0
-                   WHEN has_both AND no_key <> no_uid AND ask_again() THEN 0
-                   WHEN no_key THEN 1 ELSE 2 END AS why
-    FROM judged WHERE stale OR no_key OR no_uid
+    SELECT n, CASE WHEN stale THEN 0 WHEN key_message IS NOT NULL THEN 1 ELSE 2 END AS why
+    FROM input
+    WHERE stale OR (key_message IS NOT NULL OR uid_message IS NOT NULL) AND coalesce(key_message, uid_message) <> id
+    UNION ALL
+    SELECT n, CASE WHEN key_first <> id AND key_first IN (SELECT id FROM taking WHERE takes) THEN 1
+                   WHEN uid_first <> id AND uid_first IN (SELECT id FROM taking WHERE takes) THEN 2 ELSE 0 END
+    FROM taking WHERE NOT takes
+    UNION ALL
+    SELECT n, CASE WHEN key IS NOT NULL AND event_id IS NOT NULL AND no_key <> no_uid AND ask_again() THEN 0
+                   WHEN no_key THEN 1 ELSE 2 END
+    FROM lost WHERE no_key OR no_uid
 ), stored AS (
     INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload)
     SELECT application_id, id, tenant_id, event_type, event_id, string_to_array(channels, ','),
