@@ -82,9 +82,14 @@ static void on_request(struct ph_request *r)
     } else if (ph_str_eq_c(r->path, "/later")) {
         answer_later(r, on_later);
     } else if (ph_str_eq_c(r->path, "/held")) {
+        const char *path = r->path.ptr, *body = r->body.ptr;
         waiting++;
         ph_request_keep(r);
+        if (r->path.ptr == path || (body && r->body.ptr == body))
+            abort(); /* not copied */
         answer_later(r, on_held);
+    } else if (ph_str_eq_c(r->path, "/never")) {
+        waiting++;
     } else if (ph_str_eq_c(r->path, "/empty")) {
         ph_request_answer(r, 204, NULL, PH_STR(""));
     } else {
@@ -187,7 +192,9 @@ static bool closed_by_server(int fd)
 {
     char c;
 
-    return recv(fd, &c, 1, 0) <= 0 && errno != EAGAIN;
+    ssize_t got = recv(fd, &c, 1, 0);
+
+    return got == 0 || (got < 0 && errno != EAGAIN);
 }
 
 static void wait_for(_Atomic int *counter, int value)
@@ -342,7 +349,7 @@ static void test_a_slow_client_is_closed_after_the_idle_timeout(void **state)
 static void test_connections_over_the_cap_are_closed(void **state)
 {
     (void)state;
-    start_with(1, 2, 5000);
+    start_with(1, 2, 60000);
     int64_t open_before = ph_metric_get(http_connections);
     int a = dial(), b = dial();
     put(a, "GET /empty HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -472,6 +479,20 @@ static void test_stop_gives_up_after_its_timeout(void **state)
     close(fd);
 }
 
+static void test_stop_answers_503_to_what_nobody_answered(void **state)
+{
+    (void)state;
+    start_with(1, 100, 60000);
+    int fd = dial();
+    put(fd, "GET /never HTTP/1.1\r\nHost: x\r\n\r\n");
+    wait_for(&waiting, 1);
+    stop(100);
+    assert_int_equal(read_until(fd, "\r\n\r\n", 1), 1);
+    assert_non_null(strstr(in, "HTTP/1.1 503 "));
+    assert_true(closed_by_server(fd));
+    close(fd);
+}
+
 static void test_http2_is_not_spoken(void **state)
 {
     (void)state;
@@ -549,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_stop_answers_what_is_under_way_and_closes_the_rest),
         cmocka_unit_test(test_stop_lets_a_request_that_is_arriving_finish),
         cmocka_unit_test(test_stop_gives_up_after_its_timeout),
+        cmocka_unit_test(test_stop_answers_503_to_what_nobody_answered),
         cmocka_unit_test(test_http2_is_not_spoken),
         cmocka_unit_test(test_an_address_in_use_is_reported),
         cmocka_unit_test(test_listens_on_ipv6),
