@@ -211,7 +211,7 @@ def test_folder_with_a_long_path_and_odd_characters():
 
 
 def test_is_deaf_to_libpq_variables(dev):
-    dev.settings.update(PGHOST="/nonexistent", PGPORT="1", PGOPTIONS="-c search_path=nowhere", PGDATA="/nonexistent", PGUSER="x")
+    dev.settings.update(PGHOST="/nonexistent", PGPORT="1", PGOPTIONS="-c default_transaction_read_only=on", PGDATA="/nonexistent", PGUSER="x")
     dev.start()
     dev.api().new_app()
 
