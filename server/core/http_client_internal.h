@@ -97,7 +97,6 @@ struct ph_exchange {
     uint64_t start_us;
     uint64_t total_due_ms, phase_due_ms;
     size_t sent; /* bytes of head and body together */
-    bool retried;
     bool is_done;
     struct ph_link in_total, in_phase;
     struct ph_link link; /* origin's waiting, client's done or spare list */

@@ -63,8 +63,7 @@ static void answered(struct ph_connection *c)
 {
     struct ph_exchange *x = c->exchange;
     bool keep = ph_http_response_keep_alive(x->response) && !c->broken &&
-                x->sent == x->call->head.len + x->call->body.len &&
-                (c->ssl == NULL || SSL_pending(c->ssl) == 0);
+                x->sent == x->call->head.len + x->call->body.len;
     part(c, x);
     if (keep)
         ph_origin_keep(c);
@@ -74,18 +73,17 @@ static void answered(struct ph_connection *c)
 }
 
 /* The other end went away. A kept connection may have been closed while the request was on its way: that says nothing about
- * the receiver, so a new one is tried. */
+ * the receiver, so a new one is tried, which is none that was kept: this happens once. */
 static void lost(struct ph_connection *c, const char *text)
 {
     struct ph_exchange *x = c->exchange;
     c->broken = true;
-    if (!c->kept || x->retried || ph_http_response_started(x->response)) {
+    if (!c->kept || ph_http_response_started(x->response)) {
         ph_exchange_fail(x, PH_ERR_OUT_RESET, "%s", text);
         return;
     }
     part(c, x);
     ph_connection_close(c);
-    x->retried = true;
     x->sent = 0;
     x->call->reused = false;
     ph_http_response_reset(x->response);
@@ -157,8 +155,8 @@ static bool receive(struct ph_connection *c)
                         : "connection closed without an answer");
             return false;
         }
-        /* OpenSSL may hold more that no event will tell of. */
-        if (c->ssl == NULL && n < PH_SCRATCH_BYTES)
+        /* Nor does OpenSSL hold more: a read takes a whole record, and it does not read ahead. */
+        if (n < PH_SCRATCH_BYTES)
             return true;
     }
 }
@@ -219,8 +217,8 @@ static void send_request(struct ph_connection *c)
             return;
         }
         if (n == FAILED) {
-            /* The answer may have come before the door was shut. */
-            if (receive(c))
+            /* The answer may have come before the door was shut, but not before anything was asked. */
+            if (x->sent == 0 || receive(c))
                 lost(c, "connection reset");
             return;
         }

@@ -110,7 +110,6 @@ enum ph_err ph_resolver_new(struct ph_loop *loop, int64_t timeout_ms, struct ph_
     r->timer.on_timer = on_timer;
     /* A name is what the URL says: no search list. */
     struct ares_options options = {
-        .flags = ARES_FLAG_NOSEARCH,
         .timeout = (int)timeout_ms,
         .tries = TRIES,
         .ndomains = 0,
@@ -118,8 +117,8 @@ enum ph_err ph_resolver_new(struct ph_loop *loop, int64_t timeout_ms, struct ph_
         .sock_state_cb = on_socket_state,
         .sock_state_cb_data = r,
     };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS |
-               ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS |
+               ARES_OPT_SOCK_STATE_CB;
     if (ares_init_options(&r->channel, &options, mask) != ARES_SUCCESS) {
         free(r);
         return PH_ERR_CONFIG;

@@ -174,6 +174,34 @@ static void script_stale_for_ever(struct peer *p)
     peer_read_head(p);
 }
 
+/* Answers once, then tells a client that asks nothing that it waited too long, and resets. */
+static void script_request_timeout(struct peer *p)
+{
+    if (!peer_read_request(p) || !peer_say(p, OK))
+        return;
+    if (p->index > 0) {
+        script_answer(p);
+        return;
+    }
+    usleep(20000);
+    peer_say(p, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    peer_reset_on_close(p);
+}
+
+/* The loop does not see the end before the next call is started. */
+static void words_from_before_the_request_are_no_answer(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new(script_request_timeout, NULL, &usual_limits);
+    call_it(b);
+    assert_answer(&b->call, 200, "ok");
+    usleep(100000);
+    call_it(b);
+    assert_answer(&b->call, 200, "ok");
+    assert_false(b->call.http.reused);
+    bench_free(b);
+}
+
 static void retry_happens_only_once(void **state)
 {
     (void)state;
@@ -777,6 +805,7 @@ int main(void)
         cmocka_unit_test(same_host_and_port_share_an_origin),
         cmocka_unit_test(origin_may_be_closed_while_its_call_runs),
         cmocka_unit_test(stale_connection_is_retried_on_a_new_one),
+        cmocka_unit_test(words_from_before_the_request_are_no_answer),
         cmocka_unit_test(retry_happens_only_once),
         cmocka_unit_test(failure_after_the_first_byte_is_not_retried),
         cmocka_unit_test(new_connection_without_answer_is_not_retried),

@@ -22,10 +22,11 @@ struct name_server {
 
 static const struct {
     const char *name; /* in DNS form */
-    enum { ANSWER, NOT_FOUND, SILENCE } what;
+    enum { ANSWER, LATE, NOT_FOUND, SILENCE } what;
     uint8_t n, v4[2][4];
 } zone[] = {
     {"\3two\4test", ANSWER, 2, {{127, 0, 0, 9}, {127, 0, 0, 1}}},
+    {"\4slow\4test", LATE, 1, {{127, 0, 0, 1}}},
     {"\5mixed\4test", ANSWER, 2, {{10, 1, 2, 3}, {127, 0, 0, 1}}},
     {"\7private\4test", ANSWER, 1, {{192, 168, 0, 1}}},
     {"\5empty\4test", ANSWER, 0, {{0}}},
@@ -45,6 +46,8 @@ static size_t answer_query(uint8_t *msg, size_t len)
             continue;
         if (zone[i].what == SILENCE)
             return 0;
+        if (zone[i].what == LATE && is_a)
+            usleep(600000);
         uint8_t n = is_a ? zone[i].n : 0;
         msg[2] = 0x81;
         msg[3] = zone[i].what == NOT_FOUND ? 0x83 : 0x80;
@@ -128,6 +131,7 @@ struct bench {
 static int bench_new(void **state)
 {
     struct bench *b = ph_calloc(1, sizeof(*b));
+    setenv("LOCALDOMAIN", "search.example", 1); /* the resolver's search list */
     b->server = name_server_start();
     b->loop = ph_loop_new();
     assert_int_equal(ph_resolver_new(b->loop, 100, &b->resolver), PH_OK);
@@ -351,6 +355,32 @@ static void lookup_is_part_of_the_connect_deadline(void **state)
     assert_failure(&call, PH_ERR_OUT_DNS, "host name lookup timed out");
 }
 
+static void script_late_garbage(struct peer *p)
+{
+    usleep(600000);
+    peer_say(p, "220 smtp.example ESMTP\r\n");
+    peer_wait_for_end(p);
+}
+
+static void handshake_has_a_deadline_beside_that_of_connecting(void **state)
+{
+    (void)state;
+    struct ph_http_limits limits = usual_limits;
+    struct name_server *s = name_server_start();
+    struct receiver *r = receiver_start(script_late_garbage, NULL, NULL);
+    limits.connect_ms = 1000;
+    struct outbound *out = outbound_new("127.0.0.0/8", &limits, "");
+    use_names(out, s);
+    struct ph_http_origin *o = outbound_open(out, "https", "slow.test", r->port);
+    struct call call = {.done = 0};
+    call_once(&call, out, o, "{}");
+    assert_failure(&call, PH_ERR_OUT_TLS, "TLS handshake failed: wrong version number");
+    ph_http_origin_close(o);
+    outbound_free(out);
+    receiver_stop(r);
+    name_server_stop(s);
+}
+
 /* Calls that start together ask once; one that is cancelled meanwhile does not disturb the others. */
 static void calls_share_a_lookup(void **state)
 {
@@ -409,6 +439,7 @@ int main(void)
         cmocka_unit_test(forbidden_addresses_of_an_answer_are_skipped),
         cmocka_unit_test(answer_with_forbidden_addresses_only_is_refused),
         cmocka_unit_test(lookup_is_part_of_the_connect_deadline),
+        cmocka_unit_test(handshake_has_a_deadline_beside_that_of_connecting),
         cmocka_unit_test(calls_share_a_lookup),
         cmocka_unit_test(client_ends_before_its_lookup),
     };
