@@ -46,6 +46,17 @@ static void clear_config(struct target *target)
     target->config = NULL;
 }
 
+static bool names_accept(struct ph_str header_lines)
+{
+    const struct ph_str name = PH_STR("accept:");
+    struct ph_str line;
+
+    while (ph_str_split(&header_lines, '\n', &line))
+        if (line.len >= name.len && ph_str_ieq((struct ph_str){line.ptr, name.len}, name))
+            return true;
+    return false;
+}
+
 /* The lines of the request head that are the same for every attempt. */
 static void write_head(struct target *target)
 {
@@ -64,7 +75,9 @@ static void write_head(struct target *target)
         ph_buf_printf(head, ":%u", url->port);
     ph_buf_add_c(head, "\r\nUser-Agent: ");
     ph_buf_add_str(head, user_agent);
-    ph_buf_add_c(head, "\r\nAccept: */*\r\nContent-Type: application/json\r\n");
+    if (!names_accept(target->config->header_lines))
+        ph_buf_add_c(head, "\r\nAccept: */*");
+    ph_buf_add_c(head, "\r\nContent-Type: application/json\r\n");
     ph_buf_add_str(head, target->config->header_lines);
 }
 
