@@ -8,7 +8,9 @@
 
 /* Attempts at once of one courier: bounds file descriptors. */
 #define ATTEMPTS_MAX 4000
-#define SWEEP_MS     1000
+/* Endpoints that often are at one origin, so that their idle connections are kept together. */
+#define ENDPOINTS_OF_ORIGIN 8
+#define SWEEP_MS            1000
 
 /* What other threads send. */
 struct letter {
@@ -325,7 +327,7 @@ enum ph_err ph_courier_start(struct ph_node *node, int index, struct ph_buf *pro
         .header_bytes = 16384,
         .body_bytes = (size_t)config->response_bytes,
         .body_read_bytes = (size_t)config->response_bytes * 4 + 65536,
-        .idle_per_origin = (size_t)config->endpoint_concurrency,
+        .idle_per_origin = (size_t)config->endpoint_concurrency * ENDPOINTS_OF_ORIGIN,
         .idle_ms = 55000,
         .age_ms = 300000,
         .idle_total = 4096,
