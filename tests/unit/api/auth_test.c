@@ -94,7 +94,7 @@ static void test_a_key_is_not_remembered_past_its_end(void **state)
     assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
     usleep(200000);
     assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
-    next_key.expires_ms = ph_clock_wall_ms() - 1; /* ended while the database answered */
+    next_key.expires_ms = 1; /* ended long before the database answered */
     assert_int_equal(resolve(PH_STR("two")), PH_OK);
     assert_false(ph_auth_lookup(auth, PH_STR("two"), &identity));
 }
