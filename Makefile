@@ -9,11 +9,12 @@ CC      ?= gcc
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
-ifeq ($(VARIANT),fuzz)
-CC      := clang
-endif
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+ifeq ($(VARIANT),fuzz)
+CC      := clang
+WARN    := # gcc judges
+endif
 CFLAGS_release := -O2 -g
 CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DPH_ARENA_MALLOC=1
 CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DPH_ARENA_MALLOC=1
