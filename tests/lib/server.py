@@ -66,7 +66,8 @@ class Process:
         self.log_file = self.folder / "server.log"
         self.ready_file = self.folder / "ready.json"
         self.process = None
-        self._judged = 0  # bytes of the log that check() has seen
+        self._judged = 0  # characters of the log that check() has seen
+        self._kept_log = ""  # of a folder that is gone
         Process.all.append(self)
 
     def command(self):
@@ -120,6 +121,12 @@ class Process:
             self.process.wait()
             self.process = None
 
+    def remove(self):
+        """Kills it if it runs, and removes its folder."""
+        self.kill()
+        self._kept_log = self.log()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def wait_end(self, timeout=60.0):
         """Waits until it ends by itself; its exit status, negative for a signal."""
         status = self.process.wait(timeout * SLOWNESS)
@@ -128,7 +135,7 @@ class Process:
         return status
 
     def log(self):
-        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else self._kept_log
 
     def log_tail(self, lines=40):
         return "\n".join(self.log().splitlines()[-lines:])
@@ -196,10 +203,6 @@ class Dev(Process, Tenants):
         """Where dev has put something that usually is in the data folder."""
         record = self.data / name
         return Path(record.read_text().strip()) if record.exists() else None
-
-    def remove(self):
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Postgres:
@@ -302,7 +305,3 @@ class Node(Process):
 
     def command(self):
         return [BINARY, "serve", "--listen", "127.0.0.1:0", "--ready-file", str(self.ready_file)]
-
-    def remove(self):
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
