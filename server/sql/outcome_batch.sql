@@ -1,24 +1,12 @@
--- Records what became of many deliveries. Rolled up counts come ready-made, one row an endpoint and five minutes; they are
--- added only when the attempts were new, so that a batch sent twice counts once.
+-- Records what became of many deliveries. Rolled up counts come ready-made, one row an endpoint and five minutes. When the
+-- attempts are there already the batch was stored before: then nothing is counted, and no delivery waits or endpoint is held
+-- that went on since. Rows that several nodes write are written in the order of their keys, so that no two nodes wait for
+-- each other.
 -- name: outcomes_store
 WITH o AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int4[], $5::bool[], $6::timestamptz[],
                          $7::timestamptz[], $8::int2[])
         AS o (endpoint_id, message_id, tenant_id, node_id, done, next_at, held_until, attempts)
-), gone AS (
-    DELETE FROM deliveries d USING o
-    WHERE o.done AND d.endpoint_id = o.endpoint_id AND d.message_id = o.message_id
-), waiting AS (
-    UPDATE deliveries d SET node_id = NULL, next_at = o.next_at, attempts = o.attempts FROM o
-    WHERE NOT o.done AND d.endpoint_id = o.endpoint_id AND d.message_id = o.message_id AND d.node_id = o.node_id
-), scheduled AS (
-    INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at, held_until)
-    SELECT endpoint_id, min(tenant_id::text)::uuid, min(next_at), coalesce(max(held_until), '-infinity')
-    FROM o WHERE NOT done GROUP BY endpoint_id ORDER BY endpoint_id
-    ON CONFLICT (endpoint_id) DO UPDATE
-    SET changes = endpoint_schedule.changes + 1,
-        next_due_at = least(endpoint_schedule.next_due_at, excluded.next_due_at),
-        held_until = greatest(endpoint_schedule.held_until, excluded.held_until)
 ), tried AS (
     INSERT INTO attempts (message_id, id, endpoint_id, tenant_id, number, status, trigger_type, status_code,
                           duration_ms, url, response)
@@ -26,6 +14,22 @@ WITH o AS MATERIALIZED (
                          $16::int2[], $17::int4[], $18::text[], $19::bytea[])
     ON CONFLICT DO NOTHING
     RETURNING 1
+), gone AS (
+    DELETE FROM deliveries d USING o
+    WHERE o.done AND d.endpoint_id = o.endpoint_id AND d.message_id = o.message_id
+), waiting AS (
+    UPDATE deliveries d SET node_id = NULL, next_at = o.next_at, attempts = o.attempts FROM o
+    WHERE NOT o.done AND d.endpoint_id = o.endpoint_id AND d.message_id = o.message_id AND d.node_id = o.node_id
+      AND (SELECT cardinality($10) = 0 OR EXISTS (SELECT FROM tried))
+), scheduled AS (
+    INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at, held_until)
+    SELECT endpoint_id, min(tenant_id::text)::uuid, min(next_at), coalesce(max(held_until), '-infinity')
+    FROM o WHERE NOT done AND (SELECT cardinality($10) = 0 OR EXISTS (SELECT FROM tried))
+    GROUP BY endpoint_id ORDER BY endpoint_id
+    ON CONFLICT (endpoint_id) DO UPDATE
+    SET changes = endpoint_schedule.changes + 1,
+        next_due_at = least(endpoint_schedule.next_due_at, excluded.next_due_at),
+        held_until = greatest(endpoint_schedule.held_until, excluded.held_until)
 ), counted AS (
     INSERT INTO delivery_stats AS s (endpoint_id, bucket, tenant_id, success, failure, exhausted, duration_counts)
     SELECT endpoint_id, bucket, tenant_id, success, failure, exhausted, ARRAY[h1, h2, h3, h4, h5, h6, h7, h8]
@@ -33,6 +37,7 @@ WITH o AS MATERIALIZED (
                 $26::int4[], $27::int4[], $28::int4[], $29::int4[], $30::int4[], $31::int4[], $32::int4[], $33::int4[])
         AS c (endpoint_id, bucket, tenant_id, success, failure, exhausted, h1, h2, h3, h4, h5, h6, h7, h8)
     WHERE EXISTS (SELECT FROM tried)
+    ORDER BY endpoint_id, bucket
     ON CONFLICT (endpoint_id, bucket) DO UPDATE
     SET success = s.success + excluded.success, failure = s.failure + excluded.failure,
         exhausted = s.exhausted + excluded.exhausted,
