@@ -5,6 +5,7 @@
 WITH held AS (
     UPDATE endpoint_schedule SET held_until = greatest(held_until, now() + interval '1 second')
     WHERE endpoint_id = ANY ($4::uuid[])
+    RETURNING serve_at
 ), seen AS MATERIALIZED (
     SELECT endpoint_id, changes FROM endpoint_schedule
     WHERE serve_at <= now() AND endpoint_id <> ALL ($4::uuid[])
@@ -37,6 +38,7 @@ WITH held AS (
 )
 SELECT NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid, NULL::int2, NULL::bytea, now(),
        least((SELECT min(serve_at) FROM endpoint_schedule WHERE serve_at > now()), (SELECT min(next_at) FROM rest),
+             (SELECT min(serve_at) FROM held),
              CASE WHEN (SELECT count(*) FROM due) < (SELECT count(*) FROM seen) THEN now() + interval '10 milliseconds' END),
        (SELECT count(*) FROM seen) = $2::int4 OR EXISTS (SELECT FROM rest WHERE next_at <= now())
 UNION ALL
@@ -44,12 +46,12 @@ UNION ALL
  FROM claimed c LEFT JOIN messages m ON m.application_id = c.application_id AND m.id = c.message_id
  ORDER BY c.next_at, c.message_id)
 
--- The endpoint may be served again, unless it is disabled.
+-- The endpoint may be served again, unless it is disabled. One that is gone too, for its deliveries are to be cancelled.
 -- name: schedule_release
 WITH released AS (
-    UPDATE endpoint_schedule s SET held_until = '-infinity', changes = s.changes + 1 FROM endpoints e
-    WHERE e.id = s.endpoint_id AND NOT e.disabled AND s.held_until = 'infinity'
-      AND ($1::uuid IS NULL OR s.endpoint_id = $1::uuid)
+    UPDATE endpoint_schedule s SET held_until = '-infinity', changes = s.changes + 1
+    WHERE s.serve_at = 'infinity' AND ($1::uuid IS NULL OR s.endpoint_id = $1::uuid)
+      AND (SELECT e.disabled FROM endpoints e WHERE e.id = s.endpoint_id) IS NOT TRUE
     RETURNING 1
 )
 SELECT count(*)::int4 FROM released
