@@ -288,9 +288,11 @@ static enum ph_err resolve(const char *listen_on, struct ph_buf *problems, struc
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     const char *colon = strrchr(listen_on, ':');
     char *host;
+    int64_t port;
     int rc;
 
-    if (!colon || colon[1] == '\0') {
+    /* getaddrinfo takes larger numbers and cuts them off */
+    if (!colon || ph_str_to_i64(ph_str_of(colon + 1), &port) != PH_OK || port < 0 || port > 65535) {
         ph_buf_printf(problems, "listen address %s: has to be ADDRESS:PORT\n", listen_on);
         return PH_ERR_CONFIG;
     }
