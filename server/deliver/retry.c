@@ -11,13 +11,12 @@ enum ph_err ph_retry_parse(struct ph_str text, int jitter_percent, struct ph_buf
     while (ph_str_split(&rest, ',', &part)) {
         int64_t seconds;
         if (s.n_waits == PH_RETRY_WAITS_MAX) {
-            ph_buf_printf(problems, "retry schedule: at most %d waits\n", PH_RETRY_WAITS_MAX);
+            ph_buf_printf(problems, "at most %d waits\n", PH_RETRY_WAITS_MAX);
             return PH_ERR_CONFIG;
         }
         if (ph_str_to_i64(ph_str_trim(part), &seconds) != PH_OK || seconds < 0 ||
             seconds > PH_RETRY_WAIT_MAX_S) {
-            ph_buf_printf(problems,
-                          "retry schedule: '%.*s' is not a number of seconds from 0 to %d\n",
+            ph_buf_printf(problems, "'%.*s' is not a number of seconds from 0 to %d\n",
                           (int)part.len, part.ptr, PH_RETRY_WAIT_MAX_S);
             return PH_ERR_CONFIG;
         }

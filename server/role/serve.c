@@ -77,11 +77,23 @@ static bool stop_asked(struct server *s, int seconds)
     return signal_number > 0;
 }
 
+/* Moves lines about a setting's value to the problems, behind its name. */
+static void blame(struct server *s, const char *setting, struct ph_buf *lines)
+{
+    struct ph_str rest = ph_str_trim(ph_buf_str(lines)), line;
+
+    while (rest.len && ph_str_split(&rest, '\n', &line))
+        ph_buf_printf(&s->problems, "%s: %.*s\n", setting, (int)line.len, line.ptr);
+    ph_buf_clear(lines);
+}
+
 static enum ph_err check_settings(struct server *s)
 {
     const struct ph_config *config = s->config;
+    struct ph_buf lines;
     enum ph_err err = PH_OK;
 
+    ph_buf_init(&lines, 1 << 16);
     if (!*config->database_url) {
         ph_buf_add_c(&s->problems, "POSTHORN_DATABASE_URL is not set\n");
         err = PH_ERR_CONFIG;
@@ -94,12 +106,15 @@ static enum ph_err check_settings(struct server *s)
                 : "POSTHORN_MASTER_KEY is not set; `posthorn master-key` makes one\n");
         err = PH_ERR_CONFIG;
     }
-    if (ph_guard_new(ph_str_of(config->guard_allow), &s->problems, &s->guard) != PH_OK)
+    if (ph_guard_new(ph_str_of(config->guard_allow), &lines, &s->guard) != PH_OK)
         err = PH_ERR_CONFIG;
+    blame(s, "POSTHORN_GUARD_ALLOW", &lines);
     s->node = ph_calloc(1, sizeof *s->node);
-    if (ph_retry_parse(ph_str_of(config->retry_schedule), (int)config->retry_jitter, &s->problems,
+    if (ph_retry_parse(ph_str_of(config->retry_schedule), (int)config->retry_jitter, &lines,
                        &s->node->retry) != PH_OK)
         err = PH_ERR_CONFIG;
+    blame(s, "POSTHORN_RETRY_SCHEDULE", &lines);
+    ph_buf_free(&lines);
     return err;
 }
 
@@ -157,6 +172,9 @@ static enum ph_err open_database(struct server *s)
 
     do {
         err = ph_migrate_check(s->config->database_url, ph_migrations);
+        if (err == PH_ERR_CONFIG)
+            ph_buf_add_c(&s->problems, "the database does not fit this program; `posthorn migrate` "
+                                       "brings an older one up to date\n");
         if (err == PH_OK)
             err = load_database(s);
         if (!ph_err_retryable(err))
