@@ -1,4 +1,5 @@
 """Fixtures of every suite: servers, receivers, clients. See tests/lib."""
+import os
 import signal
 import tempfile
 from pathlib import Path
@@ -8,9 +9,12 @@ from client import Api
 from receiver import Receiver
 from server import Dev, Node, Postgres, Process
 from tls import Authority
+from wait import SLOWNESS
 
 # The end of a suite that takes too long still has to stop its servers.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
+# of one test, in seconds, for pytest-timeout
+os.environ.setdefault("PYTEST_TIMEOUT", str(120 * SLOWNESS))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from client import Api
-from wait import SLOWNESS, wait_for
+from wait import SLOWNESS, alarms, wait_for
 
 BINARY = os.environ.get("POSTHORN_BINARY", str(Path(__file__).parents[2] / "build" / "release" / "posthorn"))
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed|double free or corruption")
@@ -158,6 +158,15 @@ class Process:
 
     def __str__(self):
         return f"{type(self).__name__.lower()} in {self.folder}"
+
+
+def _check_ended():
+    for process in Process.all:
+        if process.process is not None and not process.running:
+            process.check()
+
+
+alarms.append(_check_ended)
 
 
 class Tenants:
