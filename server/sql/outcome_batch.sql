@@ -1,7 +1,8 @@
 -- Records what became of many deliveries. Rolled up counts come ready-made, one row an endpoint and five minutes. When the
 -- attempts are there already the batch was stored before: then nothing is counted, and no delivery waits or endpoint is held
 -- that went on since. Rows that several nodes write are written in the order of their keys, so that no two nodes wait for
--- each other.
+-- each other. A hold for ever is that of a disabled endpoint: one that was enabled meanwhile is not held, and one that is
+-- about to be waits for this statement, so that its release finds the hold.
 -- name: outcomes_store
 WITH o AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int4[], $5::bool[], $6::timestamptz[],
@@ -21,9 +22,15 @@ WITH o AS MATERIALIZED (
     UPDATE deliveries d SET node_id = NULL, next_at = o.next_at, attempts = o.attempts FROM o
     WHERE NOT o.done AND d.endpoint_id = o.endpoint_id AND d.message_id = o.message_id AND d.node_id = o.node_id
       AND (SELECT cardinality($10) = 0 OR EXISTS (SELECT FROM tried))
+), disabled AS MATERIALIZED (
+    SELECT id FROM endpoints
+    WHERE id IN (SELECT endpoint_id FROM o WHERE held_until = 'infinity') AND endpoints.disabled
+    ORDER BY id FOR SHARE
 ), scheduled AS (
     INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at, held_until)
-    SELECT endpoint_id, min(tenant_id::text)::uuid, min(next_at), coalesce(max(held_until), '-infinity')
+    SELECT endpoint_id, min(tenant_id::text)::uuid, min(next_at),
+           coalesce(max(held_until) FILTER (WHERE held_until < 'infinity' OR endpoint_id IN (SELECT id FROM disabled)),
+                    '-infinity')
     FROM o WHERE NOT done AND (SELECT cardinality($10) = 0 OR EXISTS (SELECT FROM tried))
     GROUP BY endpoint_id ORDER BY endpoint_id
     ON CONFLICT (endpoint_id) DO UPDATE

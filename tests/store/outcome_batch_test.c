@@ -321,9 +321,11 @@ static void a_hold_stored_twice_came_back_after_its_release(void **state)
     struct ph_outcome outcome = failure(&red, 0, owe(&red, 0, NODE, 0), now_ms);
     (void)state;
 
+    run_sql(admin, "UPDATE endpoints SET disabled = true");
     outcome.hold_ms = PH_HOLD_FOREVER;
     add(&outcome);
     store();
+    run_sql(admin, "UPDATE endpoints SET disabled = false");
     assert_int_equal(release(&red.endpoints[0]), 1);
     store();
     assert_int_equal(
@@ -402,6 +404,8 @@ static void hold_for_ever(const struct tenant *tenant, int endpoint)
     struct ph_outcome outcome =
         failure(tenant, endpoint, owe(tenant, endpoint, NODE, 0), now_ms - 1000);
 
+    run_sql(admin, "UPDATE endpoints SET disabled = true WHERE id = '%s'",
+            uuid_text(tenant->endpoints[endpoint]));
     outcome.hold_ms = PH_HOLD_FOREVER;
     add(&outcome);
 }
@@ -427,7 +431,7 @@ static void a_hold_for_ever_ends_by_the_release_of_an_enabled_endpoint(void **st
     add(&outcome);
     store();
     assert_int_equal(held_for_ever(red.endpoints[0]), 1);
-    run_sql(admin, "UPDATE endpoints SET disabled = true WHERE id = '%s'",
+    run_sql(admin, "UPDATE endpoints SET disabled = false WHERE id <> '%s'",
             uuid_text(red.endpoints[0]));
 
     assert_int_equal(release(&red.endpoints[0]), 0);
@@ -453,6 +457,25 @@ static void a_hold_for_ever_ends_by_the_release_of_an_enabled_endpoint(void **st
     assert_int_equal(held_for_ever(red.endpoints[0]), 1);
     run_sql(admin, "UPDATE endpoints SET disabled = false");
     assert_int_equal(release(&red.endpoints[0]), 1);
+}
+
+/* The outcome was on its way when the endpoint was enabled again or deleted: nobody would release it any more. */
+static void a_hold_for_ever_that_came_too_late_stranded_the_endpoint(void **state)
+{
+    (void)state;
+
+    hold_for_ever(&red, 0);
+    hold_for_ever(&red, 1);
+    hold_for_ever(&red, 2);
+    run_sql(admin, "UPDATE endpoints SET disabled = false WHERE id = '%s'",
+            uuid_text(red.endpoints[0]));
+    run_sql(admin, "DELETE FROM endpoints WHERE id = '%s'", uuid_text(red.endpoints[1]));
+    store();
+    assert_int_equal(held_for_ever(red.endpoints[0]), 0);
+    assert_int_equal(held_for_ever(red.endpoints[1]), 0);
+    assert_int_equal(held_for_ever(red.endpoints[2]), 1);
+    assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule WHERE serve_at <= now()"),
+                     2);
 }
 
 /* Somebody has to meet its deliveries to cancel them. */
@@ -616,6 +639,7 @@ int main(void)
         TEST(two_outcomes_of_one_endpoint_meet_in_its_schedule_and_counts),
         TEST(a_schedule_only_moves_forward_and_a_hold_only_grows),
         TEST(a_hold_for_ever_ends_by_the_release_of_an_enabled_endpoint),
+        TEST(a_hold_for_ever_that_came_too_late_stranded_the_endpoint),
         TEST(deliveries_of_an_endpoint_deleted_while_held_for_ever_stayed_for_ever),
         TEST(durations_fall_into_their_buckets),
         TEST(response_bytes_are_kept_exactly),
