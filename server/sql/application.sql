@@ -52,10 +52,14 @@ SELECT id, uid, name, metadata, throttle_rate, created_at, updated_at,
        CASE WHEN visible_to_nodes THEN pg_notify('posthorn', 'app:' || id::text)::text END
 FROM after
 
+-- Disabled endpoints are told of by themselves: what waits for them is on hold until then.
 -- name: application_delete
 WITH gone AS (
     DELETE FROM applications
     WHERE id = coalesce($1::uuid, (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text))
     RETURNING id
 )
-SELECT id, pg_notify('posthorn', 'app:' || id::text)::text FROM gone
+SELECT id, pg_notify('posthorn', 'app:' || id::text)::text,
+       (SELECT count(pg_notify('posthorn', 'ep:' || e.id::text)) FROM endpoints e
+        WHERE e.application_id = gone.id AND e.disabled)
+FROM gone
