@@ -1,5 +1,6 @@
 """An endpoint that changes between one message and the next, and while deliveries wait for it."""
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from invariants import check_drained, owed, wait_drained
@@ -152,24 +153,40 @@ def test_disabling_holds_what_is_queued_in_memory(start_node, receiver):
     check_drained(node, messages)
 
 
-def test_disabling_and_enabling_at_once_strands_nothing(start_node, receiver):
-    """The hold of the one and the release of the other are on their way to the database at the same time."""
-    node = start_node(POSTHORN_ENDPOINT_CONCURRENCY=2)
-    receiver.default = delay(0.003)
-    messages = []
-    with node.api() as api:
+def test_release_that_overtakes_the_hold_strands_nothing(start_node, receiver):
+    """The hold of a disabled endpoint is still on its way to the database when the endpoint is enabled again."""
+    node = start_node(POSTHORN_ENDPOINT_CONCURRENCY=1)
+    receiver.default = delay(0.3)
+    with node.api() as api, node.database.database() as database, ThreadPoolExecutor(1) as pool:
         app = api.new_app()
         endpoint = api.new_endpoint(app, receiver.url())
-        for n in range(30):
-            messages += [api.send(app, {"n": n, "i": i})["id"] for i in range(6)]
+        messages = [api.send(app, {"n": n})["id"] for n in range(5)]
+        receiver.wait(1)
+        with database.transaction():
+            database.execute("SELECT FROM deliveries FOR UPDATE")
             api.expect(200, "PATCH", path_of(app, endpoint), json={"disabled": True})
-            if n % 3 == 0:
-                time.sleep(0.003)
-            api.expect(200, "PATCH", path_of(app, endpoint), json={"disabled": False})
+            wait_for(lambda: database.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall(), what="the hold waits")
+            enabling = pool.submit(api.expect, 200, "PATCH", path_of(app, endpoint), json={"disabled": False})
+            time.sleep(0.5)  # time for the release, unless the hold keeps the change waiting
+        enabling.result(10)
         wait_drained(node, timeout=10)
-    ids = [r.header("webhook-id") for r in receiver.got()]
-    assert sorted(ids) == sorted(messages)
+    assert sorted(r.header("webhook-id") for r in receiver.got()) == sorted(messages)
     check_drained(node, messages)
+
+
+@pytest.mark.parametrize("what", ["endpoint", "application"])
+def test_what_waits_for_a_disabled_endpoint_ends_with_it(quick, q, hook, receiver, what):
+    receiver.default = status(500)
+    endpoint = q.new_endpoint(hook, receiver.url())
+    for n in range(5):
+        q.send(hook, {"n": n})
+    receiver.wait(5)
+    q.expect(200, "PATCH", path_of(hook, endpoint), json={"disabled": True})
+    time.sleep(1.5)
+    assert owed(quick, hook["id"]) == 5
+    q.expect(204, "DELETE", path_of(hook, endpoint) if what == "endpoint" else f"/app/{hook['id']}")
+    wait_drained(quick, hook["id"], timeout=10)
+    assert len(receiver.got()) == 5
 
 
 def test_deleted_endpoint_gets_nothing_more(quick, q, hook, receiver):
