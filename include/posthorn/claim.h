@@ -25,20 +25,28 @@ void ph_nodes_take_over(struct ph_db *db, struct ph_arena *arena, int32_t self,
 struct ph_claim {
     struct ph_job_list jobs; /* owned by the callee */
     bool more;               /* others are due already */
+    struct ph_id
+        cursor; /* tenant at which max_endpoints were reached; zero: the round came to its end */
+    const struct ph_id *drained; /* endpoints that have nothing left to wait for */
+    const struct ph_id *behind;  /* endpoints that still have due ones */
+    size_t n_drained, n_behind;
     int64_t
         next_ms; /* wall time when the next endpoint is due, by the database's clock; INT64_MAX: none waits */
     int64_t now_ms; /* the database's clock */
 };
-/*
- * Takes due deliveries for `node_id`: at most max_endpoints endpoints, at most `share` deliveries of each, those due
- * longest first. `held` endpoints have no room in memory and are left alone for a second.
- */
-void ph_claim_due(struct ph_db *db, struct ph_arena *arena, int32_t node_id, int max_endpoints,
-                  int share, const struct ph_id *held, size_t n_held,
+struct ph_claim_request {
+    int32_t node_id;
+    int max_endpoints, endpoints_per_tenant, share; /* share: deliveries of one endpoint */
+    struct ph_id cursor; /* tenants behind it, in the order of their ids; zero: from the first */
+    const struct ph_id *held; /* endpoints that have no room in memory: left alone for a second */
+    size_t n_held;
+};
+/* Takes due deliveries for a node: round the tenants, and in each the endpoints that have waited longest. */
+void ph_claim_due(struct ph_db *db, struct ph_arena *arena, const struct ph_claim_request *request,
                   void (*on_done)(enum ph_err err, struct ph_claim *claim, void *ctx), void *ctx);
 
-/* The endpoint changed: a hold that was for ever ends if it is enabled. endpoint NULL: all enabled endpoints. */
-void ph_schedule_release(struct ph_db *db, struct ph_arena *arena, const struct ph_id *endpoint,
+/* The endpoint changed: its hold ends, unless it is stopped. */
+void ph_schedule_release(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
                          void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
 
 /* Makes partitions ahead, drops those past retention, removes used idempotency keys after 12 hours. */

@@ -145,6 +145,8 @@ bool ph_db_bool(const PGresult *res, int row, int col);
 int64_t ph_db_time(const PGresult *res, int row, int col); /* wall ms */
 struct ph_str ph_db_str(const PGresult *res, int row,
                         int col); /* text, bytea, json; lives as long as res */
+/* integer[]: at most max elements, NULL elements as 0; returns how many there are, 0 for NULL. */
+size_t ph_db_int_array(const PGresult *res, int row, int col, int32_t *out, size_t max);
 /* text[]: elements point into res, the vector lives in the arena. */
 size_t ph_db_str_array(struct ph_arena *arena, const PGresult *res, int row, int col,
                        struct ph_str **out);

@@ -11,6 +11,7 @@
 #include "posthorn/arena.h"
 #include "posthorn/guard.h"
 #include "posthorn/id.h"
+#include "posthorn/retry.h"
 #include "posthorn/sign.h"
 
 #include <stdatomic.h>
@@ -19,7 +20,8 @@
 struct ph_payload {
     atomic_int refs;
     struct ph_id message, tenant, application;
-    char wire_id[PH_ID_WIRE_MAX]; /* webhook-id */
+    struct ph_retry_schedule *retry; /* of the event type or tenant; NULL: none of their own */
+    char wire_id[PH_ID_WIRE_MAX];    /* webhook-id */
     size_t wire_id_len;
     size_t len;
     char bytes[];
@@ -42,7 +44,9 @@ struct ph_endpoint_config {
     struct ph_arena *arena; /* holds everything below */
     struct ph_id id, tenant, application;
     int64_t version;
-    bool disabled;
+    bool disabled, paused, failing;
+    bool queued; /* its deliveries always wait in the database: ordered, throttled or paused */
+    struct ph_retry_schedule *retry; /* its own; NULL: the message's or the instance's */
     struct ph_str url_text;
     struct ph_url url;
     size_t n_secrets; /* current one first */
@@ -64,10 +68,13 @@ bool ph_endpoint_config_takes(const struct ph_endpoint_config *config, struct ph
 struct ph_job {
     struct ph_job *next;
     struct ph_payload *payload;
-    struct ph_id endpoint;
+    struct ph_id endpoint, tenant;
     struct ph_endpoint_config *config; /* as its message was matched with; NULL: to be loaded */
     int32_t node_id;
     int attempts_made;
+    bool is_manual; /* somebody asked for it */
+    bool
+        is_ordered; /* its endpoint is held for this node until all its ordered deliveries are done */
     bool message_gone; /* nothing to send any more: retention was faster */
 };
 

@@ -47,6 +47,8 @@ struct ph_http_call {
     struct ph_http_origin *origin;
     struct ph_str head; /* complete request head with the empty line at its end */
     struct ph_str body; /* sent behind it in the same write */
+    const char
+        *want_header; /* name of a header of the answer that `header` shall have; NULL: none */
     void (*on_done)(struct ph_http_call *call);
     /* out, valid during on_done */
     enum ph_err
@@ -55,6 +57,7 @@ struct ph_http_call {
         [160]; /* err is not OK: plain reason for the customer, e.g. "certificate has expired"; never an address */
     int status;             /* 0 when there is none */
     struct ph_str response; /* first limits.body_bytes of the body; lives until on_done returns */
+    struct ph_str header;   /* value of want_header; absent without; lives until on_done returns */
     int64_t retry_after_s;  /* from Retry-After as seconds or HTTP date; -1 when absent */
     int64_t duration_us;    /* from start to the last byte or the failure */
     bool reused;            /* went over a kept connection */

@@ -14,8 +14,14 @@
 struct ph_courier;
 struct ph_dispatcher;
 
-/* Slots that count deliveries in memory per endpoint (by hash: two endpoints in one slot only make us careful earlier). */
-#define PH_NODE_SLOTS 65536
+/* Slots that count deliveries in memory per endpoint and per tenant (by hash: two in one slot only make us careful earlier). */
+#define PH_NODE_SLOTS        65536
+#define PH_NODE_TENANT_SLOTS 8192
+
+struct ph_node_slot {
+    _Atomic int32_t deliveries;
+    _Atomic bool queued, full;
+};
 
 struct ph_node {
     const struct ph_config *config;
@@ -28,16 +34,33 @@ struct ph_node {
     int n_couriers;
     struct ph_courier **couriers;
     struct ph_dispatcher *dispatcher;
-    _Atomic int32_t slots[PH_NODE_SLOTS];
+    struct ph_node_slot slots[PH_NODE_SLOTS];
+    _Atomic int32_t tenants[PH_NODE_TENANT_SLOTS];
 };
 
-/* Room in memory for one more delivery of this endpoint: takes it when there is. Any thread. */
-bool ph_node_take_room(struct ph_node *node, struct ph_id endpoint);
+/*
+ * Room in memory for one more delivery of this endpoint: takes it when there is. Any thread.
+ *
+ * What an endpoint and a tenant may have shrinks with what is free: a tenant gets no more than is free for all others, an
+ * endpoint an eighth of that (and no more than the setting). So however many are greedy, there is always room for the next.
+ */
+bool ph_node_take_room(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint);
 /* The dispatcher counted its room before it claimed: takes it in any case. */
-void ph_node_force_room(struct ph_node *node, struct ph_id endpoint);
-void ph_node_give_room(struct ph_node *node, struct ph_id endpoint);
-/* Whether the endpoint has all the deliveries in memory that it may have. */
-bool ph_node_endpoint_full(struct ph_node *node, struct ph_id endpoint);
+void ph_node_force_room(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint);
+void ph_node_give_room(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint);
+/* Whether the endpoint or its tenant has all the deliveries in memory that it may have. */
+bool ph_node_is_full(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint);
+
+/* The dispatcher left deliveries of the endpoint alone for a while because it was full. */
+void ph_node_set_full(struct ph_node *node, struct ph_id endpoint);
+/* True, once after each ph_node_set_full: it has room again. For the endpoint's courier. */
+bool ph_node_has_room_again(struct ph_node *node, struct ph_id endpoint);
+
+/* Whether deliveries of the endpoint wait in the database, so that new ones have to join them there and not overtake.
+ * Set by whoever leaves one there, cleared by the dispatcher when none is left. */
+void ph_node_set_queued(struct ph_node *node, struct ph_id endpoint, bool queued);
+bool ph_node_is_queued(struct ph_node *node, struct ph_id endpoint);
+
 /* How many deliveries fit, counting each with the largest payload there can be. */
 int64_t ph_node_room(const struct ph_node *node);
 

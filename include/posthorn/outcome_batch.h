@@ -21,9 +21,11 @@ struct ph_outcome {
     int64_t
         hold_ms; /* wall time until when its endpoint is held; 0: not, PH_HOLD_FOREVER: until someone frees it */
     int attempts_made; /* with this one */
+    bool release;      /* its ordered endpoint may be served again, when hold_ms allows */
     bool has_attempt;  /* an attempt was made: the fields below are set */
     bool exhausted;    /* it was the last */
     struct ph_id attempt;
+    bool is_manual;
     enum ph_message_status status;
     int status_code;
     int64_t duration_ms;

@@ -8,6 +8,11 @@
 #include "posthorn/delivery.h"
 #include "posthorn/seal.h"
 
+struct ph_event_type_retry {
+    struct ph_str event_type;
+    struct ph_retry_schedule schedule;
+};
+
 /* Counted by reference within one thread. */
 struct ph_subscriptions {
     int refs;
@@ -17,9 +22,15 @@ struct ph_subscriptions {
     int64_t config_version;
     size_t n_endpoints;
     struct ph_endpoint_config **endpoints;
+    size_t n_retries; /* event types with a retry schedule of their own */
+    struct ph_event_type_retry *retries;
+    struct ph_retry_schedule *tenant_retry; /* NULL: the instance's */
 };
 struct ph_subscriptions *ph_subscriptions_ref(struct ph_subscriptions *subscriptions);
 void ph_subscriptions_unref(struct ph_subscriptions *subscriptions); /* NULL is allowed */
+/* The retry schedule of messages of this type, from malloc; NULL: the instance's. */
+struct ph_retry_schedule *ph_subscriptions_retry(const struct ph_subscriptions *subscriptions,
+                                                 struct ph_str event_type);
 
 /*
  * Loads the snapshot of the tenant's application with this id or uid (id wins). db: role posthorn_engine.

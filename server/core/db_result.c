@@ -61,6 +61,24 @@ struct ph_str ph_db_str(const PGresult *res, int row, int col)
     return (struct ph_str){PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col)};
 }
 
+size_t ph_db_int_array(const PGresult *res, int row, int col, int32_t *out, size_t max)
+{
+    const char *at = PQgetvalue(res, row, col);
+
+    assert(PQftype(res, col) == DB_OID_INT4_ARRAY);
+    if (PQgetisnull(res, row, col) || db_get_32(at) == 0)
+        return 0;
+    assert(db_get_32(at) == 1);
+    size_t n = db_get_32(at + 12);
+    at += DB_ARRAY_HEADER;
+    for (size_t i = 0; i < n && i < max; i++) {
+        bool null = db_get_32(at) == UINT32_MAX;
+        out[i] = null ? 0 : (int32_t)db_get_32(at + 4);
+        at += null ? 4 : 8;
+    }
+    return n;
+}
+
 size_t ph_db_str_array(struct ph_arena *arena, const PGresult *res, int row, int col,
                        struct ph_str **out)
 {

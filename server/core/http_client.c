@@ -42,6 +42,8 @@ static void end(struct ph_exchange *x)
     call->status = ph_http_response_status(r);
     call->response = ph_http_response_body(r);
     struct ph_str wait = ph_http_response_header(r, "retry-after");
+    call->header =
+        call->want_header ? ph_http_response_header(x->response, call->want_header) : PH_STR_NONE;
     call->retry_after_s = wait.ptr != NULL ? ph_http_retry_after_s(wait, ph_clock_wall_ms()) : -1;
     report_later(x);
 }

@@ -8,6 +8,9 @@
 
 /* Attempts at once of one courier: bounds file descriptors. */
 #define ATTEMPTS_MAX 4000
+/* Attempts at once that a tenant may have in any case. */
+#define TENANT_SLOTS_MIN 20
+#define READY_AT_ONCE    16
 /* Endpoints that often are at one origin, so that their idle connections are kept together. */
 #define ENDPOINTS_OF_ORIGIN 8
 #define SWEEP_MS            1000
@@ -68,7 +71,9 @@ void ph_courier_stop(struct ph_courier *courier, uint64_t deadline_ms)
 
 void courier_drop(struct ph_courier *courier, struct ph_job *job)
 {
-    ph_node_give_room(courier->node, job->endpoint);
+    ph_node_give_room(courier->node, job->tenant, job->endpoint);
+    if (!courier->stopping && ph_node_has_room_again(courier->node, job->endpoint))
+        courier_release(courier, job->endpoint);
     ph_job_free(job);
 }
 
@@ -80,33 +85,47 @@ static void drop_queue(struct target *target)
         courier_drop(target->courier, job);
 }
 
-/* Leaves everything queued for a disabled endpoint in the database until it is enabled. */
-static void hold_queue(struct target *target)
+/* What is queued goes back to the database, due when the hold is over. */
+static void give_back(struct target *target, int64_t hold_ms)
 {
     struct ph_job *job;
 
     while ((job = ph_job_list_take(&target->queue))) {
         courier_record(target->courier, job,
-                       &(struct ph_outcome){.endpoint = job->endpoint,
-                                            .message = job->payload->message,
-                                            .tenant = job->payload->tenant,
-                                            .node_id = job->node_id,
-                                            .attempts_made = job->attempts_made,
-                                            .next_ms = ph_clock_wall_ms(),
-                                            .hold_ms = PH_HOLD_FOREVER});
+                       &(struct ph_outcome){
+                           .endpoint = job->endpoint,
+                           .message = job->payload->message,
+                           .tenant = job->payload->tenant,
+                           .node_id = job->node_id,
+                           .attempts_made = job->attempts_made,
+                           .next_ms = ph_clock_wall_ms(),
+                           .hold_ms = hold_ms,
+                           .release = job->is_ordered && !target->queue.first && !target->in_flight,
+                       });
     }
 }
 
-/* The endpoint or the message is gone: nobody is owed anything. */
-static void cancel(struct ph_courier *courier, struct ph_job *job)
+void courier_hold(struct target *target, int64_t until_wall_ms)
 {
-    courier_record(courier, job,
-                   &(struct ph_outcome){.endpoint = job->endpoint,
-                                        .message = job->payload->message,
-                                        .tenant = job->payload->tenant,
-                                        .node_id = job->node_id,
-                                        .attempts_made = job->attempts_made,
-                                        .done = true});
+    if (target->hold_ms < until_wall_ms)
+        target->hold_ms = until_wall_ms;
+    ph_node_set_queued(target->courier->node, target->id, true);
+    give_back(target, target->hold_ms);
+}
+
+/* The endpoint or the message is gone: nobody is owed anything. */
+static void cancel(struct target *target, struct ph_job *job)
+{
+    courier_record(target->courier, job,
+                   &(struct ph_outcome){
+                       .endpoint = job->endpoint,
+                       .message = job->payload->message,
+                       .tenant = job->payload->tenant,
+                       .node_id = job->node_id,
+                       .attempts_made = job->attempts_made,
+                       .done = true,
+                       .release = job->is_ordered && !target->queue.first && !target->in_flight,
+                   });
 }
 
 static void cancel_queue(struct target *target)
@@ -114,7 +133,7 @@ static void cancel_queue(struct target *target)
     struct ph_job *job;
 
     while ((job = ph_job_list_take(&target->queue)))
-        cancel(target->courier, job);
+        cancel(target, job);
 }
 
 static void wait_for_slot(struct target *target)
@@ -132,6 +151,49 @@ static void wait_for_slot(struct target *target)
     courier->last_ready = target;
 }
 
+/* Attempts at once that the endpoint may have now. */
+static int concurrency_of(const struct target *target)
+{
+    int limit = (int)target->courier->node->config->endpoint_concurrency;
+
+    return target->ordered ? 1 : ph_breaker_window(&target->breaker, limit);
+}
+
+/* Whether this courier has a slot for one more attempt: a tenant may have as many as are free for all others. */
+static bool has_slot(const struct target *target)
+{
+    const struct ph_courier *courier = target->courier;
+    int free = ATTEMPTS_MAX - courier->in_flight;
+
+    return free > 0 &&
+           target->tenant->in_flight < (free > TENANT_SLOTS_MIN ? free : TENANT_SLOTS_MIN) &&
+           !courier_outcomes_full(courier);
+}
+
+/* Deals with a queue that cannot be delivered now. True: there is nothing more to do. */
+static bool sort_out(struct target *target)
+{
+    if (target->loading)
+        return true;
+    if (target->gone) {
+        cancel_queue(target);
+        return true;
+    }
+    if (!target->config || target->stale) {
+        courier_target_load(target);
+        return true;
+    }
+    if (target->config->disabled || target->config->paused) {
+        courier_hold(target, PH_HOLD_FOREVER);
+        return true;
+    }
+    if (target->hold_ms > ph_clock_wall_ms()) {
+        give_back(target, target->hold_ms);
+        return true;
+    }
+    return false;
+}
+
 void courier_serve(struct target *target)
 {
     struct ph_courier *courier = target->courier;
@@ -139,33 +201,21 @@ void courier_serve(struct target *target)
 
     if (courier->stopping)
         drop_queue(target);
-    while (target->queue.first && target->in_flight < courier->node->config->endpoint_concurrency) {
+    while (target->queue.first && target->in_flight < concurrency_of(target)) {
         if (target->queue.first->node_id !=
             node_id) { /* claimed under an identity that is gone: others have it */
             courier_drop(courier, ph_job_list_take(&target->queue));
             continue;
         }
-        if (target->loading)
+        if (sort_out(target))
             return;
-        if (target->gone) {
-            cancel_queue(target);
-            return;
-        }
-        if (!target->config || target->stale) {
-            courier_target_load(target);
-            return;
-        }
-        if (target->config->disabled) {
-            hold_queue(target);
-            return;
-        }
-        if (courier->in_flight >= ATTEMPTS_MAX || courier_outcomes_full(courier)) {
+        if (!has_slot(target)) {
             wait_for_slot(target);
             return;
         }
         struct ph_job *job = ph_job_list_take(&target->queue);
         if (job->message_gone)
-            cancel(courier, job);
+            cancel(target, job);
         else
             courier_attempt_start(target, job);
     }
@@ -173,8 +223,8 @@ void courier_serve(struct target *target)
 
 void courier_serve_ready(struct ph_courier *courier)
 {
-    while (courier->first_ready && courier->in_flight < ATTEMPTS_MAX &&
-           !courier_outcomes_full(courier)) {
+    /* a few: those that still may not start go to the end, and the next attempt that ends looks at the next few */
+    for (int i = 0; i < READY_AT_ONCE && courier->first_ready; i++) {
         struct target *target = courier->first_ready;
         courier->first_ready = target->next_ready;
         if (!courier->first_ready)
@@ -189,18 +239,23 @@ static void take_jobs(struct ph_courier *courier, struct ph_job_list *jobs)
     struct ph_job *job;
 
     while ((job = ph_job_list_take(jobs))) {
-        struct target *target = courier_target(courier, job->endpoint);
+        struct target *target = courier_target(courier, job);
         if (job->config)
             courier_target_apply(target, job->config);
+        target->ordered = job->is_ordered;
         ph_job_list_add(&target->queue, job);
         courier_serve(target);
     }
 }
 
+/* Something about it has changed: whatever it was held for is to be found out anew. */
 static void refresh(struct target *target)
 {
     target->stale = true;
+    target->reload = target->loading;
     target->gone = false;
+    target->hold_ms = 0;
+    target->breaker = (struct ph_breaker){0};
     courier_serve(target);
 }
 
@@ -388,7 +443,9 @@ void ph_courier_free(struct ph_courier *courier)
     }
     ph_map_each(&courier->targets, free_target_node, NULL);
     ph_map_free(&courier->targets);
+    ph_map_free(&courier->tenants);
     ph_http_client_free(courier->http);
+    ph_loop_step(courier->loop, 0); /* ph_db_free's last words */
     ph_loop_free(courier->loop);
     free(courier);
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define HEAD_BYTES_MAX (512 * 1024)
+/* Hold of an endpoint that is being disabled: should that fail, its next answer disables it again. */
+#define DISABLE_HOLD_MS 60000
 
 static void done(struct ph_http_call *call);
 
@@ -90,10 +92,61 @@ static bool write_signature(struct attempt *attempt, int64_t now_ms)
     return any && !head->overflow;
 }
 
-static void record(struct attempt *attempt, bool success, int status, struct ph_str response,
-                   int64_t duration_us, int64_t retry_after_s)
+/* What an answer, or its lack, means for the delivery and for the endpoint. */
+struct verdict {
+    bool success;
+    int status; /* 0: no answer */
+    struct ph_str response;
+    int64_t duration_us;
+    int64_t retry_after_s; /* -1: the endpoint did not ask to wait */
+    bool give_up;          /* the endpoint does not want this message */
+    bool disable;          /* the endpoint does not want any */
+};
+
+static const struct ph_retry_schedule *schedule_of(const struct attempt *attempt)
+{
+    if (attempt->config->retry)
+        return attempt->config->retry;
+    return attempt->job->payload->retry ? attempt->job->payload->retry
+                                        : &attempt->courier->node->retry;
+}
+
+/* A failure: when the delivery is due again, and what has to wait until when. */
+static void fail(struct attempt *attempt, const struct verdict *v, struct ph_outcome *outcome)
 {
     struct ph_courier *courier = attempt->courier;
+    struct target *target = attempt->target;
+    struct ph_retry_schedule schedule = *schedule_of(attempt);
+    int64_t now_ms = ph_clock_wall_ms(), hold_ms = 0;
+
+    schedule.jitter_percent = courier->node->retry.jitter_percent;
+    ph_metric_add(attempts_failure, 1);
+    outcome->next_ms = v->give_up ? -1
+                                  : ph_retry_next_ms(&schedule, outcome->attempts_made, now_ms,
+                                                     v->retry_after_s, randombytes_random());
+    outcome->done = outcome->exhausted = outcome->next_ms < 0;
+    ph_metric_add(deliveries_exhausted, outcome->exhausted);
+
+    if (ph_breaker_failure(&target->breaker, (int)courier->node->config->breaker_failures, now_ms,
+                           randombytes_random()))
+        hold_ms = target->breaker.open_until_ms;
+    if (v->retry_after_s >= 0 && hold_ms < now_ms + v->retry_after_s * 1000)
+        hold_ms = now_ms + (v->retry_after_s < PH_RETRY_AFTER_MAX_S ? v->retry_after_s
+                                                                    : PH_RETRY_AFTER_MAX_S) *
+                               1000;
+    if (attempt->job->is_ordered && !outcome->done && hold_ms < outcome->next_ms)
+        hold_ms = outcome->next_ms; /* the ones behind it wait for it */
+    if (v->disable && hold_ms < now_ms + DISABLE_HOLD_MS)
+        hold_ms = now_ms + DISABLE_HOLD_MS;
+    if (hold_ms)
+        courier_hold(target, hold_ms);
+    outcome->hold_ms = hold_ms;
+}
+
+static void record(struct attempt *attempt, const struct verdict *v)
+{
+    struct ph_courier *courier = attempt->courier;
+    struct target *target = attempt->target;
     struct ph_job *job = attempt->job;
     const struct ph_payload *payload = job->payload;
     struct ph_outcome outcome = {
@@ -103,24 +156,28 @@ static void record(struct attempt *attempt, bool success, int status, struct ph_
         .node_id = job->node_id,
         .attempts_made = job->attempts_made + 1,
         .has_attempt = true,
-        .done = success,
+        .done = v->success,
         .attempt = attempt->id,
-        .status = success ? PH_STATUS_SUCCESS : PH_STATUS_FAIL,
-        .status_code = status,
-        .duration_ms = (duration_us + 500) / 1000,
+        .is_manual = job->is_manual,
+        .status = v->success ? PH_STATUS_SUCCESS : PH_STATUS_FAIL,
+        .status_code = v->status,
+        .duration_ms = (v->duration_us + 500) / 1000,
         .url = attempt->config->url_text,
-        .response = response,
+        .response = v->response,
     };
 
-    if (success) {
+    if (v->success) {
         ph_metric_add(attempts_success, 1);
+        ph_breaker_success(&target->breaker, (int)courier->node->config->endpoint_concurrency);
     } else {
-        ph_metric_add(attempts_failure, 1);
-        outcome.next_ms = ph_retry_next_ms(&courier->node->retry, outcome.attempts_made,
-                                           ph_clock_wall_ms(), retry_after_s, randombytes_random());
-        outcome.done = outcome.exhausted = outcome.next_ms < 0;
-        ph_metric_add(deliveries_exhausted, outcome.exhausted);
+        fail(attempt, v, &outcome);
     }
+    outcome.release = job->is_ordered && !target->queue.first && target->in_flight == 1;
+    courier_note_health(target, v->success);
+    if (v->disable)
+        courier_disable(target, v->status == 410
+                                    ? "the endpoint answered 410 Gone"
+                                    : "the endpoint asked for it with webhook-delivery: disable");
     courier_record(courier, job, &outcome);
 }
 
@@ -129,6 +186,7 @@ static void close_attempt(struct attempt *attempt)
 {
     ph_endpoint_config_unref(attempt->config);
     attempt->target->in_flight--;
+    attempt->target->tenant->in_flight--;
     attempt->courier->in_flight--;
     give_attempt(attempt);
 }
@@ -138,19 +196,36 @@ static bool asks_to_wait(int status)
     return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
+static struct verdict judge(const struct ph_http_call *call)
+{
+    bool answered = call->err == PH_OK;
+    struct verdict v = {
+        .success = answered && call->status >= 200 && call->status < 300,
+        .status = answered ? call->status : 0,
+        .response = answered ? call->response : ph_str_of(call->error_text),
+        .duration_us = call->duration_us,
+        .retry_after_s = answered && asks_to_wait(call->status) ? call->retry_after_s : -1,
+    };
+
+    if (answered && !v.success) {
+        v.give_up = ph_str_ieq(call->header, PH_STR("abort-message"));
+        v.disable = call->status == 410 || ph_str_ieq(call->header, PH_STR("disable"));
+    }
+    return v;
+}
+
 static void done(struct ph_http_call *call)
 {
     struct attempt *attempt = ph_container_of(call, struct attempt, call);
     struct ph_courier *courier = attempt->courier;
     struct target *target = attempt->target;
-    bool success = call->err == PH_OK && call->status >= 200 && call->status < 300;
 
-    if (call->err == PH_ERR_OUT_CANCELLED)
+    if (call->err == PH_ERR_OUT_CANCELLED) {
         courier_drop(courier, attempt->job);
-    else
-        record(attempt, success, call->err == PH_OK ? call->status : 0,
-               call->err == PH_OK ? call->response : ph_str_of(call->error_text), call->duration_us,
-               call->err == PH_OK && asks_to_wait(call->status) ? call->retry_after_s : -1);
+    } else {
+        struct verdict v = judge(call);
+        record(attempt, &v);
+    }
     close_attempt(attempt);
     courier_serve(target);
     courier_serve_ready(courier);
@@ -164,6 +239,7 @@ void courier_attempt_start(struct target *target, struct ph_job *job)
     int64_t now_ms = ph_clock_wall_ms();
 
     target->in_flight++;
+    target->tenant->in_flight++;
     courier->in_flight++;
     attempt->target = target;
     attempt->job = job;
@@ -171,7 +247,10 @@ void courier_attempt_start(struct target *target, struct ph_job *job)
     attempt->config = ph_endpoint_config_ref(target->config);
     ph_buf_add_str(&attempt->head, ph_buf_str(&target->head));
     if (!write_signature(attempt, now_ms)) {
-        record(attempt, false, 0, PH_STR("the endpoint has no valid signing secret"), 0, -1);
+        record(attempt, &(struct verdict){
+                            .response = PH_STR("the endpoint has no valid signing secret"),
+                            .retry_after_s = -1,
+                        });
         close_attempt(attempt);
         return;
     }
@@ -179,6 +258,7 @@ void courier_attempt_start(struct target *target, struct ph_job *job)
         .origin = target->origin,
         .head = ph_buf_str(&attempt->head),
         .body = {job->payload->bytes, job->payload->len},
+        .want_header = "webhook-delivery",
         .on_done = done,
     };
     ph_http_call_start(courier->http, &attempt->call);

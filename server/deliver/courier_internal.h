@@ -7,6 +7,7 @@
 #ifndef POSTHORN_DELIVER_COURIER_INTERNAL_H
 #define POSTHORN_DELIVER_COURIER_INTERNAL_H
 
+#include "posthorn/breaker.h"
 #include "posthorn/courier.h"
 #include "posthorn/http_client.h"
 #include "posthorn/loop.h"
@@ -18,6 +19,14 @@
 
 #define SIGNERS_MAX 12 /* the current secret and ten old ones, and one to spare */
 
+/* What the endpoints of one tenant have under way at this courier. */
+struct tenant_load {
+    struct ph_map_node by_id;
+    struct ph_id id;
+    int in_flight;
+    size_t targets; /* that point here */
+};
+
 /* An endpoint as its courier knows it. */
 struct target {
     struct ph_map_node by_id;
@@ -26,9 +35,17 @@ struct target {
     struct ph_endpoint_config *config; /* NULL: not known, to be loaded */
     bool stale;                        /* to be loaded again before the next attempt */
     bool loading, gone;
+    bool reload; /* it changed while it was loading */
     struct ph_arena *load_arena;
     struct ph_job_list queue;
     int in_flight;
+    struct tenant_load *tenant;
+    struct ph_breaker breaker;
+    bool
+        ordered; /* its jobs are those of an ordered endpoint: one at a time, in their order, and then it is released */
+    bool failing; /* as the database has it in failing_since */
+    int64_t
+        hold_ms; /* wall time until when its deliveries wait in the database; those in memory go back */
     uint64_t idle_since_ms; /* monotonic; when nothing was left to do */
     struct target
         *next_ready; /* on the list of those who wait for an attempt slot of the courier */
@@ -61,20 +78,31 @@ struct report {
     struct report *next;
 };
 
+/* An endpoint whose hold ends when so many outcomes are stored. */
+struct release {
+    struct release *next;
+    struct ph_arena *arena;
+    struct ph_courier *courier;
+    struct ph_id endpoint;
+    uint64_t after;
+};
+
 struct ph_courier {
     struct ph_node *node;
     struct ph_loop *loop;
     pthread_t thread;
     struct ph_http_client *http;
     struct ph_db *db;
-    struct ph_map targets;
+    struct ph_map targets, tenants;
     struct target *first_ready, *last_ready;
     int in_flight; /* attempts, all targets */
     struct attempt *active_attempts, *free_attempts;
 
     /* outcomes: filling, those that wait for their turn, and the one under way */
     struct report *filling, *first_full, *last_full, *flying, *free_reports;
-    size_t n_unrecorded; /* outcomes in any of them */
+    size_t n_unrecorded;        /* outcomes in any of them */
+    uint64_t n_taken, n_stored; /* outcomes so far */
+    struct release *releases;   /* oldest first */
     struct ph_task flush;
     bool flush_queued;
     struct ph_timer store_again, sweep, deadline;
@@ -86,7 +114,8 @@ struct ph_courier {
 };
 
 /* courier_target.c */
-struct target *courier_target(struct ph_courier *courier, struct ph_id id); /* found or made */
+struct target *courier_target(struct ph_courier *courier,
+                              const struct ph_job *job); /* found or made */
 struct target *courier_find_target(struct ph_courier *courier,
                                    struct ph_id id); /* NULL: not known */
 void courier_target_apply(struct target *target,
@@ -94,6 +123,12 @@ void courier_target_apply(struct target *target,
 void courier_target_load(struct target *target);
 void courier_target_free(struct target *target);
 void courier_sweep_targets(struct ph_courier *courier);
+
+/* courier_health.c */
+/* Keeps failing_since of the endpoint as the last attempt says. */
+void courier_note_health(struct target *target, bool success);
+/* The endpoint wants nothing any more. */
+void courier_disable(struct target *target, const char *reason);
 
 /* courier_attempt.c */
 void courier_attempt_start(struct target *target, struct ph_job *job);
@@ -107,6 +142,8 @@ void courier_record(struct ph_courier *courier, struct ph_job *job,
                     const struct ph_outcome *outcome);
 void courier_outcomes_init(struct ph_courier *courier);
 void courier_outcomes_free(struct ph_courier *courier);
+/* The endpoint may be served again: once the holds that are on their way to the database are there, ends them. */
+void courier_release(struct ph_courier *courier, struct ph_id endpoint);
 /* So many wait to be recorded that no attempt should start. */
 bool courier_outcomes_full(const struct ph_courier *courier);
 
@@ -115,6 +152,8 @@ bool courier_outcomes_full(const struct ph_courier *courier);
 void courier_serve(struct target *target);
 /* A slot for an attempt is free again, or outcomes were recorded: goes on with those who waited for it. */
 void courier_serve_ready(struct ph_courier *courier);
+/* Until then nothing goes to the endpoint: what is queued goes back to the database, and new messages wait there too. */
+void courier_hold(struct target *target, int64_t until_wall_ms);
 /* The delivery is not this node's any more, or is left for later: forgets it. */
 void courier_drop(struct ph_courier *courier, struct ph_job *job);
 /* While stopping: ends the loop when nothing is left to do. */

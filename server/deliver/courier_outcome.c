@@ -1,5 +1,6 @@
 #include "courier_internal.h"
 
+#include "posthorn/claim.h"
 #include "posthorn/dispatcher.h"
 #include "posthorn/log.h"
 
@@ -79,7 +80,7 @@ static void flush_soon(struct ph_courier *courier)
     ph_loop_defer(courier->loop, &courier->flush);
 }
 
-static void release(struct ph_courier *courier, struct report *report)
+static void drop_jobs(struct ph_courier *courier, struct report *report)
 {
     struct ph_job *job;
 
@@ -87,6 +88,37 @@ static void release(struct ph_courier *courier, struct report *report)
         courier_drop(courier, job);
         courier->n_unrecorded--;
     }
+}
+
+static void released(enum ph_err err, int32_t n, void *ctx)
+{
+    struct release *release = ctx;
+
+    if (err == PH_OK && n)
+        ph_dispatcher_nudge(release->courier->node->dispatcher, 0);
+    ph_arena_free(release->arena);
+}
+
+static void send_releases(struct ph_courier *courier)
+{
+    while (courier->releases && courier->releases->after <= courier->n_stored) {
+        struct release *release = courier->releases;
+        courier->releases = release->next;
+        ph_schedule_release(courier->db, release->arena, release->endpoint, released, release);
+    }
+}
+
+void courier_release(struct ph_courier *courier, struct ph_id endpoint)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct release *release = ph_arena_new_of(arena, struct release), **last = &courier->releases;
+
+    *release = (struct release){
+        .arena = arena, .courier = courier, .endpoint = endpoint, .after = courier->n_taken};
+    while (*last)
+        last = &(*last)->next;
+    *last = release;
+    send_releases(courier);
 }
 
 /* A batch goes again until it is stored: its outcomes are true whatever the database says, and applying them twice
@@ -102,13 +134,15 @@ static void stored(enum ph_err err, void *ctx)
         return;
     }
     courier->flying = NULL;
+    courier->n_stored += report->jobs.n;
     ph_metric_add(outcome_batches, 1);
-    release(courier, report);
+    drop_jobs(courier, report);
     if (report->next_ms != INT64_MAX)
         ph_dispatcher_nudge(courier->node->dispatcher, report->next_ms);
     ph_outcome_batch_clear(report->batch);
     report->next = courier->free_reports;
     courier->free_reports = report;
+    send_releases(courier);
     flush_soon(courier);
     courier_serve_ready(courier);
     courier_check_stopped(courier);
@@ -134,6 +168,7 @@ void courier_record(struct ph_courier *courier, struct ph_job *job,
     ph_job_drop_payload(job);
     ph_job_list_add(&report->jobs, job);
     courier->n_unrecorded++;
+    courier->n_taken++;
     flush_soon(courier);
 }
 
@@ -146,6 +181,12 @@ void courier_outcomes_init(struct ph_courier *courier)
 
 void courier_outcomes_free(struct ph_courier *courier)
 {
+    while (courier->releases) {
+        struct release *release = courier->releases;
+        courier->releases = release->next;
+        ph_arena_free(release->arena);
+    }
+
     struct report *lists[] = {courier->filling, courier->flying, courier->first_full,
                               courier->free_reports};
 
@@ -153,7 +194,7 @@ void courier_outcomes_free(struct ph_courier *courier)
         struct report *report = lists[i];
         while (report) {
             struct report *next = report->next;
-            release(courier, report);
+            drop_jobs(courier, report);
             free_report(report);
             report = next;
         }

@@ -19,18 +19,36 @@ struct target *courier_find_target(struct ph_courier *courier, struct ph_id id)
     return NULL;
 }
 
-struct target *courier_target(struct ph_courier *courier, struct ph_id id)
+static struct tenant_load *tenant_load(struct ph_courier *courier, struct ph_id id)
 {
-    struct target *target = courier_find_target(courier, id);
+    struct ph_map_node *node = ph_map_first(&courier->tenants, ph_id_hash(id));
+    struct tenant_load *load;
+
+    for (; node; node = ph_map_next(node)) {
+        load = ph_container_of(node, struct tenant_load, by_id);
+        if (ph_id_eq(load->id, id))
+            return load;
+    }
+    load = ph_calloc(1, sizeof *load);
+    load->id = id;
+    ph_map_add(&courier->tenants, &load->by_id, ph_id_hash(id));
+    return load;
+}
+
+struct target *courier_target(struct ph_courier *courier, const struct ph_job *job)
+{
+    struct target *target = courier_find_target(courier, job->endpoint);
 
     if (target)
         return target;
     target = ph_calloc(1, sizeof *target);
     target->courier = courier;
-    target->id = id;
+    target->id = job->endpoint;
+    target->tenant = tenant_load(courier, job->tenant);
+    target->tenant->targets++;
     target->idle_since_ms = ph_loop_now_ms(courier->loop);
     ph_buf_init(&target->head, HEAD_BYTES_MAX);
-    ph_map_add(&courier->targets, &target->by_id, ph_id_hash(id));
+    ph_map_add(&courier->targets, &target->by_id, ph_id_hash(target->id));
     return target;
 }
 
@@ -88,6 +106,7 @@ void courier_target_apply(struct target *target, struct ph_endpoint_config *conf
     ph_endpoint_config_ref(config);
     clear_config(target);
     target->config = config;
+    target->failing = config->failing;
     target->gone = false;
     if (config->disabled)
         return;
@@ -106,7 +125,8 @@ static void loaded(enum ph_err err, struct ph_endpoint_config **configs, void *c
 
     target->loading = false;
     if (err == PH_OK) {
-        target->stale = false;
+        target->stale = target->reload;
+        target->reload = false;
         if (configs[0]) {
             courier_target_apply(target, configs[0]);
             ph_endpoint_config_unref(configs[0]);
@@ -133,6 +153,10 @@ void courier_target_load(struct target *target)
 void courier_target_free(struct target *target)
 {
     ph_map_remove(&target->courier->targets, &target->by_id);
+    if (--target->tenant->targets == 0) {
+        ph_map_remove(&target->courier->tenants, &target->tenant->by_id);
+        free(target->tenant);
+    }
     clear_config(target);
     ph_buf_free(&target->head);
     ph_arena_free(target->load_arena);

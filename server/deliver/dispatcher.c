@@ -3,6 +3,7 @@
 #include "posthorn/claim.h"
 #include "posthorn/clock.h"
 #include "posthorn/courier.h"
+#include "posthorn/endpoint_health.h"
 #include "posthorn/log.h"
 
 #include <pthread.h>
@@ -11,16 +12,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A claim: endpoints, and deliveries of each. */
+/* A claim: endpoints, how many of them of one tenant, and deliveries of each. */
 #define CLAIM_ENDPOINTS 50
+#define CLAIM_OF_TENANT 5
 #define CLAIM_SHARE     10
 /* How often to look without being told: other nodes' deliveries become due too. */
 #define POLL_MS               1000
 #define NO_ROOM_MS            20
 #define TAKE_OVER_MS          2000
-#define HOUSEKEEPING_MS       (3600 * 1000)
+#define HOUSEKEEPING_MS       (600 * 1000)
 #define HOUSEKEEPING_AGAIN_MS (60 * 1000)
-#define HELD_MAX              64
+/* Time to give back what the node holds when it stops. */
+#define UNREGISTER_MS 3000
+#define HELD_MAX      64
 
 struct ph_dispatcher {
     struct ph_node *node;
@@ -34,9 +38,10 @@ struct ph_dispatcher {
     bool registering, claiming, taking_over, paused, stopping;
     bool look_again;        /* nudged while a claim was under way */
     int64_t clock_ahead_ms; /* database's clock minus ours */
+    struct ph_id cursor; /* tenant at which the last claim had enough; zero: it came to the end */
     struct ph_id held[HELD_MAX];
     size_t n_held;
-    struct ph_timer claim_timer, take_over_timer, housekeeping_timer, register_timer;
+    struct ph_timer claim_timer, take_over_timer, housekeeping_timer, register_timer, stop_timer;
     /* from other threads */
     struct ph_task nudge, pause, stop;
     sem_t is_paused;
@@ -97,9 +102,9 @@ static void claim_due(struct ph_timer *timer)
 }
 
 /* Endpoints of this claim that now have all the deliveries in memory that they may have. */
-static void note_full(struct ph_dispatcher *d, struct ph_id endpoint)
+static void note_full(struct ph_dispatcher *d, struct ph_id tenant, struct ph_id endpoint)
 {
-    if (d->n_held == HELD_MAX || !ph_node_endpoint_full(d->node, endpoint))
+    if (d->n_held == HELD_MAX || !ph_node_is_full(d->node, tenant, endpoint))
         return;
     for (size_t i = 0; i < d->n_held; i++)
         if (ph_id_eq(d->held[i], endpoint))
@@ -107,28 +112,58 @@ static void note_full(struct ph_dispatcher *d, struct ph_id endpoint)
     d->held[d->n_held++] = endpoint;
 }
 
-static void claimed(enum ph_err err, struct ph_claim *result, void *ctx)
+static void released(enum ph_err err, int32_t n, void *ctx);
+
+static void release(struct ph_dispatcher *d, struct ph_id endpoint)
+{
+    struct errand *errand = errand_new(d);
+
+    ph_schedule_release(d->db, errand->arena, endpoint, released, errand);
+}
+
+/* The claim has held them: from now on their couriers see when they have room again, unless they have it already. */
+static void note_held(struct ph_dispatcher *d)
+{
+    for (size_t i = 0; i < d->n_held; i++) {
+        ph_node_set_full(d->node, d->held[i]);
+        if (ph_node_has_room_again(d->node, d->held[i]))
+            release(d, d->held[i]);
+    }
+    d->n_held = 0;
+}
+
+static void take_claim(struct ph_dispatcher *d, struct ph_claim *claim)
+{
+    bool began_inside = !ph_id_is_zero(d->cursor); /* tenants before it may have due ones too */
+
+    ph_metric_add(deliveries_claimed, (int64_t)claim->jobs.n);
+    for (struct ph_job *job = claim->jobs.first; job; job = job->next)
+        ph_node_force_room(d->node, job->tenant, job->endpoint);
+    for (struct ph_job *job = claim->jobs.first; job; job = job->next)
+        note_full(d, job->tenant, job->endpoint);
+    ph_node_hand_over(d->node, &claim->jobs);
+    for (size_t i = 0; i < claim->n_drained; i++)
+        ph_node_set_queued(d->node, claim->drained[i], false);
+    for (size_t i = 0; i < claim->n_behind; i++)
+        ph_node_set_queued(d->node, claim->behind[i], true);
+    d->cursor = claim->cursor;
+    d->clock_ahead_ms = claim->now_ms - ph_clock_wall_ms();
+    if (claim->more || began_inside || !ph_id_is_zero(d->cursor) || d->look_again || d->n_held)
+        claim_in(d, 0);
+    else
+        claim_in(d, claim->next_ms == INT64_MAX ? POLL_MS : claim->next_ms - claim->now_ms + 1);
+}
+
+static void claimed(enum ph_err err, struct ph_claim *claim, void *ctx)
 {
     struct ph_dispatcher *d = ((struct errand *)ctx)->dispatcher;
 
     d->claiming = false;
-    d->n_held = 0;
-    if (err != PH_OK) {
+    note_held(d);
+    if (err == PH_OK)
+        take_claim(d, claim);
+    else
         claim_in(d, POLL_MS);
-    } else {
-        ph_metric_add(deliveries_claimed, (int64_t)result->jobs.n);
-        for (struct ph_job *job = result->jobs.first; job; job = job->next)
-            ph_node_force_room(d->node, job->endpoint);
-        for (struct ph_job *job = result->jobs.first; job; job = job->next)
-            note_full(d, job->endpoint);
-        ph_node_hand_over(d->node, &result->jobs);
-        d->clock_ahead_ms = result->now_ms - ph_clock_wall_ms();
-        if (result->more || d->look_again || d->n_held)
-            claim_in(d, 0);
-        else
-            claim_in(d,
-                     result->next_ms == INT64_MAX ? POLL_MS : result->next_ms - result->now_ms + 1);
-    }
     errand_end(ctx);
 }
 
@@ -150,8 +185,16 @@ static void claim(struct ph_dispatcher *d)
     d->claiming = true;
     d->look_again = false;
     struct errand *errand = errand_new(d);
-    ph_claim_due(d->db, errand->arena, identity(d), endpoints, share, d->held, d->n_held, claimed,
-                 errand);
+    struct ph_claim_request request = {
+        .node_id = identity(d),
+        .max_endpoints = endpoints,
+        .endpoints_per_tenant = CLAIM_OF_TENANT,
+        .share = share,
+        .cursor = d->cursor,
+        .held = d->held,
+        .n_held = d->n_held,
+    };
+    ph_claim_due(d->db, errand->arena, &request, claimed, errand);
 }
 
 static void nudged(struct ph_task *task)
@@ -209,6 +252,21 @@ static void take_over_due(struct ph_timer *timer)
     ph_timer_set(d->loop, timer, ph_loop_now_ms(d->loop) + TAKE_OVER_MS);
 }
 
+static void failing_disabled(enum ph_err err, int32_t n, void *ctx)
+{
+    errand_end(ctx);
+    if (err == PH_OK && n)
+        ph_log(PH_LOG_INFO, "disabled endpoints that kept failing", ph_log_i("endpoints", n));
+}
+
+static void disable_failing(struct ph_dispatcher *d)
+{
+    struct errand *errand = errand_new(d);
+
+    ph_endpoints_disable_failing(d->db, errand->arena, d->node->config->disable_after_s,
+                                 failing_disabled, errand);
+}
+
 static void house_kept(enum ph_err err, int32_t n, void *ctx)
 {
     struct ph_dispatcher *d = errand_end(ctx);
@@ -226,6 +284,7 @@ static void housekeeping_due(struct ph_timer *timer)
     struct ph_dispatcher *d = ph_container_of(timer, struct ph_dispatcher, housekeeping_timer);
     struct errand *errand = errand_new(d);
 
+    disable_failing(d);
     ph_housekeeping_run(d->db, errand->arena, (int)d->node->config->retention_days, house_kept,
                         errand);
 }
@@ -240,14 +299,10 @@ static void released(enum ph_err err, int32_t n, void *ctx)
         claim_in(d, 0);
 }
 
-static void endpoint_changed(struct ph_dispatcher *d, const struct ph_id *endpoint)
+static void endpoint_changed(struct ph_dispatcher *d, struct ph_id endpoint)
 {
-    struct errand *errand = errand_new(d);
-
-    for (int i = 0; i < d->node->n_couriers; i++)
-        if (!endpoint || d->node->couriers[i] == ph_node_courier(d->node, *endpoint))
-            ph_courier_endpoint_changed(d->node->couriers[i], endpoint);
-    ph_schedule_release(d->db, errand->arena, endpoint, released, errand);
+    ph_courier_endpoint_changed(ph_node_courier(d->node, endpoint), &endpoint);
+    release(d, endpoint);
 }
 
 static void application_changed(struct ph_dispatcher *d, const struct ph_id *application)
@@ -292,7 +347,7 @@ static void notified(struct ph_db *db, const char *channel, const char *payload,
     if (ph_str_starts(text, PH_STR("app:")) && parse_uuid(payload + 4, &id))
         application_changed(d, &id);
     else if (ph_str_starts(text, PH_STR("ep:")) && parse_uuid(payload + 3, &id))
-        endpoint_changed(d, &id);
+        endpoint_changed(d, id);
 }
 
 static void tell_couriers(struct ph_dispatcher *d)
@@ -318,7 +373,8 @@ static void registered(enum ph_err err, int32_t node_id, void *ctx)
     tell_couriers(d);
     /* changes may have been missed */
     d->on_application_changed(NULL, d->ctx);
-    endpoint_changed(d, NULL);
+    for (int i = 0; i < d->node->n_couriers; i++)
+        ph_courier_endpoint_changed(d->node->couriers[i], NULL);
     take_over(d);
     claim_in(d, 0);
 }
@@ -387,6 +443,12 @@ static void unregistered(enum ph_err err, int32_t freed, void *ctx)
     ph_loop_stop(d->loop);
 }
 
+/* The database does not answer: whoever comes next takes over. */
+static void stop_anyway(struct ph_timer *timer)
+{
+    ph_loop_stop(ph_container_of(timer, struct ph_dispatcher, stop_timer)->loop);
+}
+
 static void stop(struct ph_task *task)
 {
     struct ph_dispatcher *d = ph_container_of(task, struct ph_dispatcher, stop);
@@ -398,6 +460,7 @@ static void stop(struct ph_task *task)
         ph_loop_stop(d->loop);
         return;
     }
+    ph_timer_set(d->loop, &d->stop_timer, ph_loop_now_ms(d->loop) + UNREGISTER_MS);
     struct errand *errand = errand_new(d);
     ph_node_unregister(d->db, errand->arena, id, unregistered, errand);
 }
@@ -433,6 +496,7 @@ struct ph_dispatcher *ph_dispatcher_start(struct ph_node *node,
     d->take_over_timer.on_timer = take_over_due;
     d->housekeeping_timer.on_timer = housekeeping_due;
     d->register_timer.on_timer = register_due;
+    d->stop_timer.on_timer = stop_anyway;
     node->dispatcher = d;
     d->db = ph_db_new(d->loop, &(struct ph_db_options){.conninfo = node->config->database_url,
                                                        .role = PH_DB_ENGINE,
@@ -467,6 +531,8 @@ void ph_dispatcher_stop(struct ph_dispatcher *d)
     ph_timer_clear(d->loop, &d->take_over_timer);
     ph_timer_clear(d->loop, &d->housekeeping_timer);
     ph_timer_clear(d->loop, &d->register_timer);
+    ph_timer_clear(d->loop, &d->stop_timer);
+    ph_loop_step(d->loop, 0); /* ph_db_free's last words */
     ph_loop_free(d->loop);
     sem_destroy(&d->is_paused);
     free(d);

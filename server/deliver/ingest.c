@@ -81,7 +81,7 @@ static void drop_jobs(struct ph_ingest *ingest, struct ph_ingest_item *item)
     struct ph_job *job;
 
     while ((job = ph_job_list_take(&item->jobs))) {
-        ph_node_give_room(ingest->node, job->endpoint);
+        ph_node_give_room(ingest->node, job->tenant, job->endpoint);
         ph_job_free(job);
     }
 }
@@ -161,11 +161,27 @@ void ph_ingest_submit(struct ph_ingest *ingest, struct ph_ingest_item *item)
     ph_subscription_cache_load(ingest->cache, item->tenant, item->application, &item->waiter);
 }
 
+/* This node when the delivery goes out from memory at once; 0 when it has to wait in the database. */
+static int32_t owner_of(struct ph_node *node, const struct ph_endpoint_config *endpoint,
+                        int32_t node_id)
+{
+    if (!node_id || endpoint->queued || ph_node_is_queued(node, endpoint->id))
+        return 0;
+    if (ph_node_take_room(node, endpoint->tenant, endpoint->id))
+        return node_id;
+    ph_node_set_queued(node, endpoint->id, true);
+    return 0;
+}
+
 /* Adds the item to the batch with the deliveries that its endpoints are owed. */
 static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t node_id)
 {
     const struct ph_subscriptions *s = item->snapshot;
     int index = ph_message_batch_add(ingest->batch, &item->message);
+    struct ph_payload *payload = item->message.payload;
+
+    if (!payload->retry)
+        payload->retry = ph_subscriptions_retry(s, item->message.event_type);
 
     ingest->items[index] = item;
     for (size_t i = 0; i < s->n_endpoints; i++) {
@@ -173,7 +189,7 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
         if (!ph_endpoint_config_takes(endpoint, item->message.event_type, item->channels,
                                       item->n_channels))
             continue;
-        int32_t owner = node_id && ph_node_take_room(ingest->node, endpoint->id) ? node_id : 0;
+        int32_t owner = owner_of(ingest->node, endpoint, node_id);
         ph_message_batch_add_delivery(ingest->batch, index, &item->message, endpoint->id, owner);
         if (owner)
             ph_job_list_add(&item->jobs,

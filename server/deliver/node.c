@@ -2,37 +2,110 @@
 
 #include "posthorn/courier.h"
 
-static _Atomic int32_t *slot_of(struct ph_node *node, struct ph_id endpoint)
+/* Least that an endpoint and a tenant may have, whatever the others do. */
+#define ENDPOINT_MIN 10
+#define TENANT_MIN   100
+
+static struct ph_node_slot *slot_of(struct ph_node *node, struct ph_id endpoint)
 {
     return &node->slots[ph_id_hash(endpoint) % PH_NODE_SLOTS];
 }
 
-bool ph_node_endpoint_full(struct ph_node *node, struct ph_id endpoint)
+static _Atomic int32_t *tenant_slot_of(struct ph_node *node, struct ph_id tenant)
 {
-    return atomic_load_explicit(slot_of(node, endpoint), memory_order_relaxed) >=
-           node->config->endpoint_deliveries;
+    return &node->tenants[ph_id_hash(tenant) % PH_NODE_TENANT_SLOTS];
 }
 
-void ph_node_force_room(struct ph_node *node, struct ph_id endpoint)
+/* Free deliveries, as the scarcer of deliveries and bytes says. */
+static int64_t free_deliveries(const struct ph_node *node)
 {
-    atomic_fetch_add_explicit(slot_of(node, endpoint), 1, memory_order_relaxed);
+    const struct ph_config *config = node->config;
+    int64_t by_count = config->memory_deliveries - ph_metric_get(deliveries_memory);
+    int64_t free_bytes = config->memory_bytes - ph_metric_get(payload_bytes_memory);
+    int64_t by_bytes = (int64_t)((double)config->memory_deliveries * (double)free_bytes /
+                                 (double)config->memory_bytes);
+    int64_t least = by_count < by_bytes ? by_count : by_bytes;
+
+    return least > 0 ? least : 0;
+}
+
+/* Deliveries that one endpoint may have when so many are free. */
+static int64_t endpoint_share(const struct ph_node *node, int64_t free)
+{
+    int64_t share = free / 8;
+
+    if (share > node->config->endpoint_deliveries)
+        share = node->config->endpoint_deliveries;
+    return share > ENDPOINT_MIN ? share : ENDPOINT_MIN;
+}
+
+static bool over_share(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint,
+                       int64_t free)
+{
+    int64_t of_tenant = free > TENANT_MIN ? free : TENANT_MIN;
+
+    return atomic_load_explicit(&slot_of(node, endpoint)->deliveries, memory_order_relaxed) >=
+               endpoint_share(node, free) ||
+           atomic_load_explicit(tenant_slot_of(node, tenant), memory_order_relaxed) >= of_tenant;
+}
+
+bool ph_node_is_full(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint)
+{
+    return over_share(node, tenant, endpoint, free_deliveries(node));
+}
+
+void ph_node_force_room(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint)
+{
+    atomic_fetch_add_explicit(&slot_of(node, endpoint)->deliveries, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(tenant_slot_of(node, tenant), 1, memory_order_relaxed);
     ph_metric_add(deliveries_memory, 1);
 }
 
-bool ph_node_take_room(struct ph_node *node, struct ph_id endpoint)
+bool ph_node_take_room(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint)
 {
-    if (ph_metric_get(deliveries_memory) >= node->config->memory_deliveries ||
-        ph_metric_get(payload_bytes_memory) >= node->config->memory_bytes ||
-        ph_node_endpoint_full(node, endpoint))
+    int64_t free = free_deliveries(node);
+
+    if (free == 0 || over_share(node, tenant, endpoint, free))
         return false;
-    ph_node_force_room(node, endpoint);
+    ph_node_force_room(node, tenant, endpoint);
     return true;
 }
 
-void ph_node_give_room(struct ph_node *node, struct ph_id endpoint)
+void ph_node_give_room(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint)
 {
-    atomic_fetch_sub_explicit(slot_of(node, endpoint), 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&slot_of(node, endpoint)->deliveries, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(tenant_slot_of(node, tenant), 1, memory_order_relaxed);
     ph_metric_add(deliveries_memory, -1);
+}
+
+void ph_node_set_full(struct ph_node *node, struct ph_id endpoint)
+{
+    atomic_store_explicit(&slot_of(node, endpoint)->full, true, memory_order_relaxed);
+}
+
+bool ph_node_has_room_again(struct ph_node *node, struct ph_id endpoint)
+{
+    struct ph_node_slot *slot = slot_of(node, endpoint);
+
+    if (!atomic_load_explicit(&slot->full, memory_order_relaxed) ||
+        atomic_load_explicit(&slot->deliveries, memory_order_relaxed) >
+            endpoint_share(node, free_deliveries(node)) / 2)
+        return false;
+    atomic_store_explicit(&slot->full, false, memory_order_relaxed);
+    return true;
+}
+
+void ph_node_set_queued(struct ph_node *node, struct ph_id endpoint, bool queued)
+{
+    _Atomic bool *flag = &slot_of(node, endpoint)->queued;
+
+    if (atomic_load_explicit(flag, memory_order_relaxed) != queued)
+        atomic_store_explicit(flag, queued, memory_order_relaxed);
+}
+
+bool ph_node_is_queued(struct ph_node *node, struct ph_id endpoint)
+{
+    return atomic_load_explicit(&slot_of(node, endpoint)->queued, memory_order_relaxed);
 }
 
 int64_t ph_node_room(const struct ph_node *node)

@@ -52,7 +52,7 @@ SELECT id, uid, name, metadata, throttle_rate, created_at, updated_at,
        CASE WHEN visible_to_nodes THEN pg_notify('posthorn', 'app:' || id::text)::text END
 FROM after
 
--- Disabled endpoints are told of by themselves: what waits for them is on hold until then.
+-- Its endpoints are told of by themselves: what waits for them may be on hold until then.
 -- name: application_delete
 WITH gone AS (
     DELETE FROM applications
@@ -61,5 +61,5 @@ WITH gone AS (
 )
 SELECT id, pg_notify('posthorn', 'app:' || id::text)::text,
        (SELECT count(pg_notify('posthorn', 'ep:' || e.id::text)) FROM endpoints e
-        WHERE e.application_id = gone.id AND e.disabled)
+        WHERE e.application_id = gone.id)
 FROM gone

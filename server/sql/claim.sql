@@ -1,57 +1,111 @@
--- Takes due deliveries. What is left of a due endpoint says when it is due next; an endpoint whose row has changed since
--- this statement's snapshot (deliveries joined that it cannot see) is left due, so that none is forgotten. One whose row is
--- locked, by outcomes or by another node, is looked at again in a moment.
+-- Takes due deliveries: from tenant to tenant behind the cursor $5, at most $6 endpoints of each, those that have waited
+-- longest first, and at most $3 deliveries of each endpoint. An endpoint with more to do goes to the end of its tenant's
+-- order. What is left of a due endpoint says when it is due next; one whose row has changed since this statement's snapshot
+-- (deliveries joined that it cannot see) stays due, so that none is forgotten. One whose row is locked, by outcomes or by
+-- another node, is looked at again in a moment.
+--
+-- A paused or disabled endpoint is held; its change ends that, and so does time, should the news of it be lost. A throttled one gives no more than its bucket
+-- holds: a second's worth at most. An ordered one gives its oldest messages and is held for this node until they are done.
 -- name: claim_due
-WITH held AS (
+WITH RECURSIVE held AS (
     UPDATE endpoint_schedule SET held_until = greatest(held_until, now() + interval '1 second')
     WHERE endpoint_id = ANY ($4::uuid[])
     RETURNING serve_at
+), turns (tenant_id) AS (
+    (SELECT tenant_id FROM endpoint_schedule WHERE tenant_id > $5::uuid ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT s.tenant_id FROM endpoint_schedule s WHERE s.tenant_id > t.tenant_id ORDER BY s.tenant_id LIMIT 1)
+    FROM turns t WHERE t.tenant_id IS NOT NULL
 ), seen AS MATERIALIZED (
-    SELECT endpoint_id, changes FROM endpoint_schedule
-    WHERE serve_at <= now() AND endpoint_id <> ALL ($4::uuid[])
-    ORDER BY serve_at LIMIT $2::int4
+    SELECT s.* FROM turns t CROSS JOIN LATERAL (
+        SELECT tenant_id, endpoint_id, changes FROM endpoint_schedule
+        WHERE tenant_id = t.tenant_id AND serve_at <= now() AND endpoint_id <> ALL ($4::uuid[])
+        ORDER BY serve_at LIMIT $6::int4
+    ) s
+    LIMIT $2::int4
 ), due AS MATERIALIZED (
-    SELECT s.endpoint_id, seen.changes FROM seen JOIN endpoint_schedule s ON s.endpoint_id = seen.endpoint_id
+    SELECT s.endpoint_id, seen.changes, e.id IS NULL AS gone, coalesce(e.paused OR e.disabled, false) AS stopped,
+           coalesce(e.ordering = 'fifo', false) AS ordered, nullif(e.throttle_rate, 0) AS rate,
+           least(nullif(e.throttle_rate, 0),
+                 coalesce(s.tokens + nullif(e.throttle_rate, 0)
+                                     * greatest(0, extract(epoch FROM now() - s.refilled_at)::float8),
+                          nullif(e.throttle_rate, 0))) AS tokens
+    FROM seen
+    JOIN endpoint_schedule s ON s.endpoint_id = seen.endpoint_id
+    LEFT JOIN endpoints e ON e.id = s.endpoint_id
     FOR UPDATE OF s SKIP LOCKED
-), picked AS MATERIALIZED (
+), freely AS MATERIALIZED (
     SELECT w.* FROM due CROSS JOIN LATERAL (
         SELECT endpoint_id, message_id, next_at FROM deliveries
         WHERE endpoint_id = due.endpoint_id AND node_id IS NULL AND next_at <= now()
-        ORDER BY next_at LIMIT $3::int4 FOR UPDATE SKIP LOCKED
+        ORDER BY next_at LIMIT least($3::int4, coalesce(floor(due.tokens)::int4, $3::int4)) FOR UPDATE SKIP LOCKED
     ) w
+    WHERE NOT due.ordered AND NOT due.stopped
+), in_order AS MATERIALIZED (
+    SELECT w.* FROM due CROSS JOIN LATERAL (
+        SELECT endpoint_id, message_id, next_at FROM deliveries
+        WHERE endpoint_id = due.endpoint_id AND node_id IS NULL
+        ORDER BY message_id LIMIT least($3::int4, coalesce(floor(due.tokens)::int4, $3::int4)) FOR UPDATE
+    ) w
+    WHERE due.ordered AND NOT due.stopped
+), picked AS MATERIALIZED (
+    SELECT false AS ordered, * FROM freely UNION ALL SELECT true, * FROM in_order
 ), claimed AS (
     UPDATE deliveries d SET node_id = $1::int4, next_at = NULL FROM picked p
     WHERE d.endpoint_id = p.endpoint_id AND d.message_id = p.message_id
-    RETURNING d.endpoint_id, d.message_id, d.tenant_id, d.application_id, d.attempts, p.next_at
+    RETURNING d.endpoint_id, d.message_id, d.tenant_id, d.application_id, d.attempts, d.trigger_type, p.ordered, p.next_at
+), taken AS MATERIALIZED (
+    SELECT due.*, (SELECT count(*) FROM picked WHERE picked.endpoint_id = due.endpoint_id) AS n FROM due
 ), rest AS MATERIALIZED (
-    SELECT due.endpoint_id, due.changes, (
+    SELECT taken.*, (
         SELECT next_at FROM deliveries
-        WHERE endpoint_id = due.endpoint_id AND node_id IS NULL
-        ORDER BY next_at OFFSET (SELECT count(*) FROM picked WHERE picked.endpoint_id = due.endpoint_id) LIMIT 1
-    ) AS next_at FROM due
+        WHERE endpoint_id = taken.endpoint_id AND node_id IS NULL ORDER BY next_at OFFSET taken.n LIMIT 1
+    ) AS next_at, taken.ordered AND taken.n > 0 AS busy FROM taken
 ), moved AS (
-    UPDATE endpoint_schedule s SET next_due_at = r.next_at FROM rest r
-    WHERE s.endpoint_id = r.endpoint_id AND s.changes = r.changes AND r.next_at IS NOT NULL
+    UPDATE endpoint_schedule s
+    SET next_due_at = CASE WHEN s.changes = r.changes THEN coalesce(greatest(r.next_at, now()), 'infinity')
+                           ELSE least(s.next_due_at, now()) END,
+        held_until = CASE WHEN r.busy THEN 'infinity'
+                          WHEN r.stopped THEN now() + interval '10 minutes'
+                          WHEN r.tokens - r.n < 1 THEN now() + (1 - (r.tokens - r.n)) / r.rate * interval '1 second'
+                          ELSE s.held_until END,
+        busy_node = CASE WHEN r.busy THEN $1::int4 END,
+        tokens = r.tokens - r.n, refilled_at = CASE WHEN r.rate IS NOT NULL THEN now() END
+    FROM rest r
+    WHERE s.endpoint_id = r.endpoint_id
+      AND (s.changes <> r.changes OR r.next_at IS NOT NULL OR r.busy OR r.rate IS NOT NULL)
 ), emptied AS (
     DELETE FROM endpoint_schedule s USING rest r
-    WHERE s.endpoint_id = r.endpoint_id AND s.changes = r.changes AND r.next_at IS NULL
+    WHERE s.endpoint_id = r.endpoint_id
+      AND NOT (s.changes <> r.changes OR r.next_at IS NOT NULL OR r.busy OR r.rate IS NOT NULL)
 )
-SELECT NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid, NULL::int2, NULL::bytea, now(),
-       least((SELECT min(serve_at) FROM endpoint_schedule WHERE serve_at > now()), (SELECT min(next_at) FROM rest),
-             (SELECT min(serve_at) FROM held),
+SELECT 0::int2, NULL::uuid, NULL::uuid,
+       CASE WHEN (SELECT count(*) FROM seen) = $2::int4 THEN (SELECT tenant_id FROM seen ORDER BY tenant_id DESC LIMIT 1) END,
+       NULL::uuid, NULL::int2, NULL::int2, NULL::boolean, NULL::bytea, NULL::int4[], now(),
+       least((SELECT min(serve_at) FROM endpoint_schedule WHERE serve_at > now()), (SELECT min(serve_at) FROM held),
              CASE WHEN (SELECT count(*) FROM due) < (SELECT count(*) FROM seen) THEN now() + interval '10 milliseconds' END),
-       (SELECT count(*) FROM seen) = $2::int4 OR EXISTS (SELECT FROM rest WHERE next_at <= now())
+       EXISTS (SELECT FROM rest WHERE next_at <= now() AND NOT busy AND NOT stopped)
+           OR EXISTS (SELECT FROM seen GROUP BY tenant_id HAVING count(*) = $6::int4)
 UNION ALL
-(SELECT c.endpoint_id, c.message_id, c.tenant_id, c.application_id, c.attempts, m.payload, c.next_at, NULL, NULL
- FROM claimed c LEFT JOIN messages m ON m.application_id = c.application_id AND m.id = c.message_id
- ORDER BY c.next_at, c.message_id)
+(SELECT 1::int2, c.endpoint_id, c.message_id, c.tenant_id, c.application_id, c.attempts, c.trigger_type, c.ordered, m.payload,
+        coalesce(v.retry_schedule, t.retry_schedule), c.next_at, NULL, NULL
+ FROM claimed c
+ LEFT JOIN messages m ON m.application_id = c.application_id AND m.id = c.message_id
+ LEFT JOIN tenants t ON t.id = c.tenant_id
+ LEFT JOIN event_types v ON v.tenant_id = c.tenant_id AND v.name = m.event_type
+ ORDER BY c.ordered, CASE WHEN c.ordered THEN c.message_id END, c.next_at, c.message_id)
+UNION ALL
+SELECT CASE WHEN next_at IS NULL THEN 2 ELSE 3 END::int2, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, NULL
+FROM rest WHERE (next_at IS NULL OR next_at <= now()) AND NOT busy AND NOT stopped
 
--- The endpoint may be served again, unless it is disabled. One that is gone too, for its deliveries are to be cancelled.
+-- The endpoint has changed: whatever held it, it may be served again, unless it is stopped. One that is gone too, for its
+-- deliveries are to be cancelled.
 -- name: schedule_release
 WITH released AS (
     UPDATE endpoint_schedule s SET held_until = '-infinity', changes = s.changes + 1
-    WHERE s.serve_at = 'infinity' AND ($1::uuid IS NULL OR s.endpoint_id = $1::uuid)
-      AND (SELECT e.disabled FROM endpoints e WHERE e.id = s.endpoint_id) IS NOT TRUE
+    WHERE s.endpoint_id = $1::uuid AND s.held_until > now() AND s.busy_node IS NULL
+      AND (SELECT e.disabled OR e.paused FROM endpoints e WHERE e.id = s.endpoint_id) IS NOT TRUE
     RETURNING 1
 )
 SELECT count(*)::int4 FROM released
@@ -66,11 +120,14 @@ WITH freed AS (
     UPDATE deliveries SET node_id = NULL, next_at = now() WHERE node_id = $1::int4
     RETURNING endpoint_id, tenant_id
 ), scheduled AS (
-    INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at)
-    SELECT DISTINCT endpoint_id, tenant_id, now() FROM freed ORDER BY endpoint_id
+    INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
+    SELECT endpoint_id, tenant_id, now()
+    FROM (SELECT endpoint_id, tenant_id FROM freed
+          UNION SELECT endpoint_id, tenant_id FROM endpoint_schedule WHERE busy_node = $1::int4) f
+    ORDER BY endpoint_id
     ON CONFLICT (endpoint_id) DO UPDATE
-    SET changes = endpoint_schedule.changes + 1,
-        next_due_at = least(endpoint_schedule.next_due_at, excluded.next_due_at)
+    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at), busy_node = NULL,
+        held_until = CASE WHEN s.busy_node = $1::int4 THEN '-infinity' ELSE s.held_until END
 ), gone AS (
     DELETE FROM nodes WHERE id = $1::int4
 )
@@ -88,11 +145,15 @@ WITH dead AS MATERIALIZED (
     WHERE (SELECT count(*) FROM dead) > 0 AND node_id = ANY (ARRAY(SELECT id FROM dead))
     RETURNING endpoint_id, tenant_id
 ), scheduled AS (
-    INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at)
-    SELECT DISTINCT endpoint_id, tenant_id, now() FROM freed ORDER BY endpoint_id
+    INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
+    SELECT endpoint_id, tenant_id, now()
+    FROM (SELECT endpoint_id, tenant_id FROM freed
+          UNION SELECT endpoint_id, tenant_id FROM endpoint_schedule WHERE busy_node = ANY (ARRAY(SELECT id FROM dead))) f
+    ORDER BY endpoint_id
     ON CONFLICT (endpoint_id) DO UPDATE
-    SET changes = endpoint_schedule.changes + 1,
-        next_due_at = least(endpoint_schedule.next_due_at, excluded.next_due_at)
+    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at),
+        busy_node = CASE WHEN s.busy_node = ANY (ARRAY(SELECT id FROM dead)) THEN NULL ELSE s.busy_node END,
+        held_until = CASE WHEN s.busy_node = ANY (ARRAY(SELECT id FROM dead)) THEN '-infinity' ELSE s.held_until END
 ), marked AS (
     UPDATE nodes n SET dead_at = coalesce(n.dead_at, now()), scanned_at = now() FROM dead
     WHERE n.id = dead.id AND (dead.dead_at IS NULL OR dead.dead_at >= now() - interval '1 minute')
@@ -101,9 +162,13 @@ WITH dead AS MATERIALIZED (
 )
 SELECT (SELECT count(*)::int4 FROM dead WHERE dead_at IS NULL), (SELECT count(*)::int4 FROM freed)
 
+-- Also forgets full buckets, and disables endpoints that have failed for $2 seconds.
 -- name: housekeeping
 WITH expired AS (
     DELETE FROM idempotency_keys WHERE message_id < uuid_floor(now() - interval '12 hours')
+), full_buckets AS (
+    DELETE FROM endpoint_schedule WHERE next_due_at = 'infinity' AND busy_node IS NULL
+                                    AND refilled_at < now() - interval '10 minutes'
 )
 SELECT make_partitions(7) + drop_partitions($1::int4)
 

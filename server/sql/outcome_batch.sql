@@ -1,13 +1,13 @@
 -- Records what became of many deliveries. Rolled up counts come ready-made, one row an endpoint and five minutes. When the
 -- attempts are there already the batch was stored before: then nothing is counted, and no delivery waits or endpoint is held
 -- that went on since. Rows that several nodes write are written in the order of their keys, so that no two nodes wait for
--- each other. A hold for ever is that of a disabled endpoint: one that was enabled meanwhile is not held, and one that is
+-- each other. A hold for ever is that of a disabled or paused endpoint: one that was enabled meanwhile is not held, and one that is
 -- about to be waits for this statement, so that its release finds the hold.
 -- name: outcomes_store
 WITH o AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int4[], $5::bool[], $6::timestamptz[],
-                         $7::timestamptz[], $8::int2[])
-        AS o (endpoint_id, message_id, tenant_id, node_id, done, next_at, held_until, attempts)
+                         $7::timestamptz[], $8::int2[], $34::bool[])
+        AS o (endpoint_id, message_id, tenant_id, node_id, done, next_at, held_until, attempts, release)
 ), tried AS (
     INSERT INTO attempts (message_id, id, endpoint_id, tenant_id, number, status, trigger_type, status_code,
                           duration_ms, url, response)
@@ -22,21 +22,27 @@ WITH o AS MATERIALIZED (
     UPDATE deliveries d SET node_id = NULL, next_at = o.next_at, attempts = o.attempts FROM o
     WHERE NOT o.done AND d.endpoint_id = o.endpoint_id AND d.message_id = o.message_id AND d.node_id = o.node_id
       AND (SELECT cardinality($10) = 0 OR EXISTS (SELECT FROM tried))
-), disabled AS MATERIALIZED (
-    SELECT id FROM endpoints
-    WHERE id IN (SELECT endpoint_id FROM o WHERE held_until = 'infinity') AND endpoints.disabled
+), stopped AS MATERIALIZED (
+    SELECT id FROM endpoints e
+    WHERE id IN (SELECT endpoint_id FROM o WHERE held_until = 'infinity') AND (e.disabled OR e.paused)
     ORDER BY id FOR SHARE
-), scheduled AS (
-    INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at, held_until)
-    SELECT endpoint_id, min(tenant_id::text)::uuid, min(next_at),
-           coalesce(max(held_until) FILTER (WHERE held_until < 'infinity' OR endpoint_id IN (SELECT id FROM disabled)),
-                    '-infinity')
-    FROM o WHERE NOT done AND (SELECT cardinality($10) = 0 OR EXISTS (SELECT FROM tried))
+), held AS MATERIALIZED (
+    SELECT endpoint_id, min(tenant_id::text)::uuid AS tenant_id, min(next_at) AS next_at, min(node_id) AS node_id,
+           bool_or(release) AS release,
+           coalesce(max(held_until) FILTER (WHERE held_until < 'infinity' OR endpoint_id IN (SELECT id FROM stopped)),
+                    '-infinity') AS held_until
+    FROM o WHERE (release OR NOT done) AND (SELECT cardinality($10) = 0 OR EXISTS (SELECT FROM tried))
     GROUP BY endpoint_id ORDER BY endpoint_id
+), released AS (
+    UPDATE endpoint_schedule s
+    SET changes = s.changes + 1, busy_node = NULL, held_until = h.held_until, next_due_at = least(s.next_due_at, now())
+    FROM held h WHERE h.release AND s.endpoint_id = h.endpoint_id AND s.busy_node = h.node_id
+), scheduled AS (
+    INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at, held_until)
+    SELECT endpoint_id, tenant_id, next_at, held_until FROM held WHERE NOT release
     ON CONFLICT (endpoint_id) DO UPDATE
-    SET changes = endpoint_schedule.changes + 1,
-        next_due_at = least(endpoint_schedule.next_due_at, excluded.next_due_at),
-        held_until = greatest(endpoint_schedule.held_until, excluded.held_until)
+    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at),
+        held_until = greatest(s.held_until, excluded.held_until)
 ), counted AS (
     INSERT INTO delivery_stats AS s (endpoint_id, bucket, tenant_id, success, failure, exhausted, duration_counts)
     SELECT endpoint_id, bucket, tenant_id, success, failure, exhausted, ARRAY[h1, h2, h3, h4, h5, h6, h7, h8]

@@ -1,5 +1,6 @@
 -- name: subscriptions_load
 SELECT a.id, a.uid, a.config_version, e.id, e.version, e.disabled, e.url, e.event_types, e.channels, e.headers_sealed,
+       e.paused, e.ordering = 'fifo', e.throttle_rate, e.retry_schedule, e.failing_since IS NOT NULL,
        s.id, s.sealed, s.expires_at
 FROM (
     SELECT id, uid, config_version, tenant_id FROM applications
@@ -12,8 +13,15 @@ ORDER BY e.id, s.expires_at DESC NULLS FIRST, s.id DESC
 
 -- name: endpoint_configs_load
 SELECT e.application_id, e.tenant_id, NULL::bigint, e.id, e.version, e.disabled, e.url, e.event_types, e.channels,
-       e.headers_sealed, s.id, s.sealed, s.expires_at
+       e.headers_sealed, e.paused, e.ordering = 'fifo', e.throttle_rate, e.retry_schedule, e.failing_since IS NOT NULL,
+       s.id, s.sealed, s.expires_at
 FROM unnest($1::uuid[]) AS wanted (id)
 JOIN endpoints e ON e.id = wanted.id
 LEFT JOIN endpoint_secrets s ON s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
 ORDER BY e.id, s.expires_at DESC NULLS FIRST, s.id DESC
+
+-- Retry schedules that differ from the instance's: of event types, and of the tenant (no name).
+-- name: retry_schedules_load
+SELECT name, retry_schedule FROM event_types WHERE tenant_id = $1::uuid AND retry_schedule IS NOT NULL
+UNION ALL
+SELECT NULL, retry_schedule FROM tenants WHERE id = $1::uuid AND retry_schedule IS NOT NULL

@@ -16,6 +16,7 @@ struct ph_payload *ph_payload_new(struct ph_id message, struct ph_id tenant,
     payload->application = application;
     payload->wire_id_len = ph_id_format(PH_ID_MESSAGE, message, payload->wire_id);
     payload->len = bytes.len;
+    payload->retry = NULL;
     if (bytes.len)
         memcpy(payload->bytes, bytes.ptr, bytes.len);
     ph_metric_add(payload_bytes_memory, (int64_t)bytes.len);
@@ -32,6 +33,7 @@ void ph_payload_unref(struct ph_payload *payload)
 {
     if (payload && atomic_fetch_sub_explicit(&payload->refs, 1, memory_order_acq_rel) == 1) {
         ph_metric_add(payload_bytes_memory, -(int64_t)payload->len);
+        free(payload->retry);
         free(payload);
     }
 }
@@ -82,6 +84,7 @@ struct ph_job *ph_job_new(struct ph_payload *payload, struct ph_id endpoint,
     *job = (struct ph_job){
         .payload = ph_payload_ref(payload),
         .endpoint = endpoint,
+        .tenant = payload->tenant,
         .config = config ? ph_endpoint_config_ref(config) : NULL,
         .node_id = node_id,
         .attempts_made = attempts_made,

@@ -35,7 +35,8 @@ enum {
     STAT_FAILURE,
     STAT_EXHAUSTED,
     STAT_DURATION,
-    ARRAYS = STAT_DURATION + DURATIONS
+    OUT_RELEASE = STAT_DURATION + DURATIONS,
+    ARRAYS
 };
 
 static const enum ph_db_array_of array_types[ARRAYS] = {
@@ -43,7 +44,7 @@ static const enum ph_db_array_of array_types[ARRAYS] = {
     PH_DB_I16S,  PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS,  PH_DB_I16S,  PH_DB_I16S,
     PH_DB_I16S,  PH_DB_I16S,  PH_DB_I32S,  PH_DB_TEXTS, PH_DB_BYTEAS, PH_DB_UUIDS, PH_DB_TIMES,
     PH_DB_UUIDS, PH_DB_I64S,  PH_DB_I64S,  PH_DB_I64S,  PH_DB_I32S,   PH_DB_I32S,  PH_DB_I32S,
-    PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,
+    PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,   PH_DB_BOOLS,
 };
 
 static const int64_t duration_bounds_ms[DURATIONS - 1] = {10, 30, 100, 300, 1000, 3000, 10000};
@@ -140,7 +141,7 @@ static void add_attempt(struct ph_outcome_batch *batch, const struct ph_outcome 
     ph_db_array_id(&a[ATT_TENANT], o->tenant);
     ph_db_array_i16(&a[ATT_NUMBER], (int16_t)o->attempts_made);
     ph_db_array_i16(&a[ATT_STATUS], (int16_t)o->status);
-    ph_db_array_i16(&a[ATT_TRIGGER], PH_TRIGGER_SCHEDULED);
+    ph_db_array_i16(&a[ATT_TRIGGER], o->is_manual ? PH_TRIGGER_MANUAL : PH_TRIGGER_SCHEDULED);
     ph_db_array_i16(&a[ATT_CODE], (int16_t)o->status_code);
     ph_db_array_i32(&a[ATT_DURATION], (int32_t)o->duration_ms);
     ph_db_array_str(&a[ATT_URL], o->url);
@@ -161,6 +162,7 @@ bool ph_outcome_batch_add(struct ph_outcome_batch *batch, const struct ph_outcom
     ph_db_array_id(&a[OUT_TENANT], o->tenant);
     ph_db_array_i32(&a[OUT_NODE], o->node_id);
     ph_db_array_bool(&a[OUT_DONE], o->done);
+    ph_db_array_bool(&a[OUT_RELEASE], o->release);
     if (o->done)
         ph_db_array_null(&a[OUT_NEXT]);
     else
@@ -184,7 +186,7 @@ static void write_tallies(struct ph_outcome_batch *batch)
 {
     struct ph_db_array *a = batch->arrays;
 
-    for (int i = STAT_ENDPOINT; i < ARRAYS; i++)
+    for (int i = STAT_ENDPOINT; i < OUT_RELEASE; i++)
         ph_db_array_clear(&a[i]);
     for (int i = 0; i < TALLY_SLOTS; i++) {
         for (const struct tally *t = batch->tallies[i]; t; t = t->next) {

@@ -1,9 +1,11 @@
 #include "posthorn/subscription.h"
 
 #include "posthorn/log.h"
+#include "posthorn/retry_read.h"
 #include "sql.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Columns of both statements from the endpoint on. */
@@ -18,6 +20,11 @@ enum {
     COL_EVENT_TYPES,
     COL_CHANNELS,
     COL_HEADERS,
+    COL_PAUSED,
+    COL_ORDERED,
+    COL_RATE,
+    COL_RETRY,
+    COL_FAILING,
     COL_SECRET_ID,
     COL_SECRET,
     COL_SECRET_EXPIRES,
@@ -127,6 +134,13 @@ static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring
         config->disabled = true;
     }
     config->n_event_types = copy_names(arena, res, first, COL_EVENT_TYPES, &config->event_types);
+    config->paused = ph_db_bool(res, first, COL_PAUSED);
+    config->failing = ph_db_bool(res, first, COL_FAILING);
+    config->queued = config->paused || ph_db_bool(res, first, COL_ORDERED) ||
+                     ph_db_int(res, first, COL_RATE) > 0;
+    config->retry = ph_retry_read(res, first, COL_RETRY);
+    if (config->retry)
+        ph_arena_defer(arena, free, config->retry);
     config->n_channels = copy_names(arena, res, first, COL_CHANNELS, &config->channels);
     read_headers(config, keyring, ph_db_str(res, first, COL_HEADERS));
 
@@ -141,6 +155,13 @@ static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring
 
 struct load {
     struct ph_db_req req;
+    struct ph_db_req retries; /* subscriptions: answered before req, on whatever connection */
+    struct ph_subscriptions *loaded;
+    enum ph_err err;
+    int pending;
+    struct ph_event_type_retry *retries_read;
+    size_t n_retries_read;
+    struct ph_retry_schedule *tenant_retry;
     const struct ph_keyring *keyring;
     struct ph_id tenant;
     struct ph_arena *arena;
@@ -152,17 +173,12 @@ struct load {
     void *ctx;
 };
 
-static void subscriptions_loaded(struct ph_db_req *req, enum ph_err err, PGresult *res)
+static struct ph_subscriptions *read_subscriptions(struct load *load, const PGresult *res)
 {
-    struct load *load = ph_container_of(req, struct load, req);
-    int n = err == PH_OK ? PQntuples(res) : 0;
-
-    if (err != PH_OK || n == 0) {
-        load->on_subscriptions(err != PH_OK ? err : PH_ERR_NOT_FOUND, NULL, load->ctx);
-        return;
-    }
     struct ph_arena *arena = ph_arena_new();
     struct ph_subscriptions *s = ph_arena_new_of(arena, struct ph_subscriptions);
+    int n = PQntuples(res);
+
     s->refs = 1;
     s->arena = arena;
     s->application = ph_db_id(res, 0, COL_FIRST);
@@ -173,7 +189,82 @@ static void subscriptions_loaded(struct ph_db_req *req, enum ph_err err, PGresul
     for (int row = 0; row < n && !ph_db_is_null(res, row, COL_ENDPOINT);)
         s->endpoints[s->n_endpoints++] =
             read_endpoint(load->keyring, s->tenant, s->application, res, &row);
-    load->on_subscriptions(PH_OK, s, load->ctx);
+    return s;
+}
+
+/* Both answers are there. */
+static void finish_subscriptions(struct load *load)
+{
+    struct ph_subscriptions *s = load->loaded;
+
+    if (load->err == PH_OK && s) {
+        s->retries = load->retries_read;
+        s->n_retries = load->n_retries_read;
+        for (size_t i = 0; i < s->n_retries; i++)
+            s->retries[i].event_type = copy_str(s->arena, s->retries[i].event_type);
+        s->retries = (struct ph_event_type_retry *)ph_arena_copy(s->arena, s->retries,
+                                                                 s->n_retries * sizeof *s->retries);
+        if (load->tenant_retry)
+            s->tenant_retry = (struct ph_retry_schedule *)ph_arena_copy(
+                s->arena, load->tenant_retry, sizeof *load->tenant_retry);
+        load->on_subscriptions(PH_OK, s, load->ctx);
+        return;
+    }
+    ph_subscriptions_unref(s);
+    load->on_subscriptions(load->err != PH_OK ? load->err : PH_ERR_NOT_FOUND, NULL, load->ctx);
+}
+
+static void answered(struct load *load, enum ph_err err)
+{
+    if (err != PH_OK)
+        load->err = err;
+    if (--load->pending == 0)
+        finish_subscriptions(load);
+}
+
+static void subscriptions_loaded(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct load *load = ph_container_of(req, struct load, req);
+
+    if (err == PH_OK && PQntuples(res))
+        load->loaded = read_subscriptions(load, res);
+    answered(load, err);
+}
+
+static void retries_loaded(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct load *load = ph_container_of(req, struct load, retries);
+    int n = err == PH_OK ? PQntuples(res) : 0;
+
+    load->retries_read = ph_arena_array_of(load->arena, struct ph_event_type_retry, n);
+    for (int row = 0; row < n; row++) {
+        struct ph_retry_schedule *schedule = ph_retry_read(res, row, 1);
+        ph_arena_defer(load->arena, free, schedule);
+        if (ph_db_is_null(res, row, 0)) {
+            load->tenant_retry = schedule;
+            continue;
+        }
+        struct ph_event_type_retry *retry = &load->retries_read[load->n_retries_read++];
+        retry->event_type = copy_str(load->arena, ph_db_str(res, row, 0));
+        retry->schedule = *schedule;
+    }
+    answered(load, err);
+}
+
+struct ph_retry_schedule *ph_subscriptions_retry(const struct ph_subscriptions *subscriptions,
+                                                 struct ph_str event_type)
+{
+    const struct ph_retry_schedule *found = subscriptions->tenant_retry;
+    struct ph_retry_schedule *copy;
+
+    for (size_t i = 0; i < subscriptions->n_retries; i++)
+        if (ph_str_eq(subscriptions->retries[i].event_type, event_type))
+            found = &subscriptions->retries[i].schedule;
+    if (!found)
+        return NULL;
+    copy = ph_malloc(sizeof *copy);
+    *copy = *found;
+    return copy;
 }
 
 void ph_subscriptions_load(
@@ -186,8 +277,13 @@ void ph_subscriptions_load(
 
     load->keyring = keyring;
     load->tenant = tenant;
+    load->arena = arena;
+    load->pending = 2;
     load->on_subscriptions = on_loaded;
     load->ctx = ctx;
+    ph_db_req_init(&load->retries, &ph_sql_retry_schedules_load, arena, retries_loaded);
+    ph_db_add_id(&load->retries, tenant);
+    ph_db_send(db, &load->retries);
     ph_db_req_init(&load->req, &ph_sql_subscriptions_load, arena, subscriptions_loaded);
     ph_db_add_id(&load->req, tenant);
     if (ph_id_parse(PH_ID_APPLICATION, id_or_uid, &id) == PH_OK)

@@ -34,13 +34,13 @@ def other_tenant(server):
 def quick(postgres):
     """A node that tries three times, a second apart, and waits but a moment for an answer."""
     yield from _node(postgres, POSTHORN_RETRY_SCHEDULE="1,1", POSTHORN_RETRY_JITTER_PERCENT=0,
-                     POSTHORN_ATTEMPT_TIMEOUT_MS=TIMEOUT_MS)
+                     POSTHORN_ATTEMPT_TIMEOUT_MS=TIMEOUT_MS, POSTHORN_BREAKER_FAILURES=0)
 
 
 @pytest.fixture(scope="session")
 def once(postgres):
     """A node that tries once, and waits but a moment for an answer."""
-    yield from _node(postgres, POSTHORN_RETRY_SCHEDULE="", POSTHORN_ATTEMPT_TIMEOUT_MS=TIMEOUT_MS)
+    yield from _node(postgres, POSTHORN_RETRY_SCHEDULE="", POSTHORN_ATTEMPT_TIMEOUT_MS=TIMEOUT_MS, POSTHORN_BREAKER_FAILURES=0)
 
 
 @pytest.fixture(scope="session")

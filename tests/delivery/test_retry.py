@@ -163,7 +163,7 @@ def test_one_endpoint_fails_and_the_others_are_not_sent_to_again(quick, receiver
 
 
 def test_jitter_makes_waits_longer_but_never_shorter(start_node, receiver):
-    node = start_node(POSTHORN_RETRY_SCHEDULE="1", POSTHORN_RETRY_JITTER_PERCENT=100)
+    node = start_node(POSTHORN_RETRY_SCHEDULE="1", POSTHORN_RETRY_JITTER_PERCENT=100, POSTHORN_BREAKER_FAILURES=0)
     receiver.default = status(500)
     with node.api() as api:
         app = api.new_app()

@@ -84,7 +84,15 @@ static void send_claim(struct ph_db *with, struct answer *answer, int endpoints,
                        const struct ph_id *held, size_t n_held)
 {
     *answer = (struct answer){.arena = ph_arena_new()};
-    ph_claim_due(with, answer->arena, NODE, endpoints, share, held, n_held, on_claimed, answer);
+    struct ph_claim_request request = {
+        .node_id = NODE,
+        .max_endpoints = endpoints,
+        .endpoints_per_tenant = 100,
+        .share = share,
+        .held = held,
+        .n_held = n_held,
+    };
+    ph_claim_due(with, answer->arena, &request, on_claimed, answer);
 }
 
 static void await_claim(struct answer *answer)

@@ -99,7 +99,7 @@ static int release(const struct ph_id *endpoint)
     struct ph_arena *arena = ph_arena_new();
     struct answer answer = {0};
 
-    ph_schedule_release(db, arena, endpoint, on_released, &answer);
+    ph_schedule_release(db, arena, *endpoint, on_released, &answer);
     wait_until(&answer.done, "release");
     assert_int_equal(answer.err, PH_OK);
     ph_arena_free(arena);

@@ -1,0 +1,19 @@
+#include "posthorn/retry_read.h"
+
+struct ph_retry_schedule *ph_retry_read(const PGresult *res, int row, int col)
+{
+    struct ph_retry_schedule *schedule;
+    int32_t seconds[PH_RETRY_WAITS_MAX];
+    size_t n;
+
+    if (ph_db_is_null(res, row, col))
+        return NULL;
+    n = ph_db_int_array(res, row, col, seconds, PH_RETRY_WAITS_MAX);
+    schedule = ph_calloc(1, sizeof *schedule);
+    schedule->n_waits = n < PH_RETRY_WAITS_MAX ? (int)n : PH_RETRY_WAITS_MAX;
+    for (int i = 0; i < schedule->n_waits; i++) {
+        int64_t wait_s = seconds[i] < 0 ? 0 : seconds[i];
+        schedule->wait_ms[i] = 1000 * (wait_s < PH_RETRY_WAIT_MAX_S ? wait_s : PH_RETRY_WAIT_MAX_S);
+    }
+    return schedule;
+}
