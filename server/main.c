@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"tenant", ph_role_tenant, "create --name NAME", "make a tenant"},
     {"key", ph_role_key, "create --tenant org_...", "make an API key of a tenant"},
     {"master-key", ph_role_master_key, "", "print a new random master key"},
+    {"rekey", ph_role_rekey, "[options]", "move to a new master key while nodes run"},
     {"config", ph_role_config, "", "print the effective settings"},
     {"doc", ph_role_doc, "settings|metrics", "print a table of the README"},
 };

@@ -26,6 +26,7 @@ int ph_role_key(int argc, char **argv);
 int ph_role_config(int argc, char **argv);
 int ph_role_doc(int argc, char **argv);
 int ph_role_master_key(int argc, char **argv);
+int ph_role_rekey(int argc, char **argv);
 
 /* For a role that has no options but --help. Returns -1 to go on, or the exit code, everything having been said. */
 int ph_role_no_options(int argc, char **argv, const char *usage);

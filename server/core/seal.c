@@ -1,9 +1,11 @@
 #include "posthorn/seal.h"
 
 #include "posthorn/arena.h"
+#include "posthorn/clock.h"
 
 #include <assert.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +13,7 @@
 #define NONCE_BYTES  crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_BYTES    crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define KEY_ID_BYTES 4
+#define MASTERS_MAX  2
 
 static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == PH_KEY_BYTES, "key length");
 static_assert(1 + KEY_ID_BYTES + NONCE_BYTES + TAG_BYTES == PH_SEAL_OVERHEAD, "sealed value");
@@ -18,54 +21,76 @@ static_assert(NONCE_BYTES + PH_KEY_BYTES + TAG_BYTES == PH_WRAPPED_BYTES, "wrapp
 
 struct data_key {
     uint32_t id;
+    int64_t seals_from_ms; /* wall time */
     uint8_t bytes[PH_KEY_BYTES];
 };
 
+/* Immutable. A longer list replaces it, but readers may still be in it: it goes with the keyring. */
+struct key_list {
+    struct key_list *before;
+    size_t n;
+    struct data_key keys[]; /* by ascending id */
+};
+
 struct ph_keyring {
-    uint8_t master[PH_KEY_BYTES];
-    struct data_key *keys; /* by ascending id: the last one seals */
-    size_t n_keys;
+    uint8_t masters[MASTERS_MAX][PH_KEY_BYTES];
+    int n_masters;
+    int wraps; /* the one that opened the newest data key */
+    _Atomic(struct key_list *) keys;
 };
 
 struct binding {
     uint8_t bytes[sizeof(struct ph_id) * 2];
 };
 
+enum ph_err ph_keyring_add_master(struct ph_keyring *keyring, struct ph_str master_key_text)
+{
+    uint8_t *master = keyring->masters[keyring->n_masters];
+    size_t len = 0;
+
+    assert(keyring->n_masters < MASTERS_MAX);
+    if (ph_base64_decode(master_key_text, master, PH_KEY_BYTES, &len) != PH_OK ||
+        len != PH_KEY_BYTES) {
+        sodium_memzero(master, PH_KEY_BYTES);
+        return PH_ERR_CONFIG;
+    }
+    keyring->n_masters++;
+    return PH_OK;
+}
+
 enum ph_err ph_keyring_new(struct ph_str master_key_text, struct ph_keyring **out)
 {
-    struct ph_keyring *keyring = NULL;
-    uint8_t master[PH_KEY_BYTES];
-    size_t len = 0;
-    enum ph_err err = PH_ERR_CONFIG;
+    struct ph_keyring *keyring;
+    enum ph_err err;
 
     if (sodium_init() < 0)
         abort();
-    if (ph_base64_decode(master_key_text, master, sizeof(master), &len) != PH_OK ||
-        len != sizeof(master))
-        goto out;
     keyring = ph_calloc(1, sizeof(*keyring));
-    memcpy(keyring->master, master, sizeof(master));
-    *out = keyring;
-    err = PH_OK;
-out:
-    sodium_memzero(master, sizeof(master));
+    err = ph_keyring_add_master(keyring, master_key_text);
+    if (err == PH_OK)
+        *out = keyring;
+    else
+        ph_keyring_free(keyring);
     return err;
 }
 
-static void drop_keys(struct data_key *keys, size_t n)
+static size_t list_bytes(size_t n)
 {
-    if (!keys)
-        return;
-    sodium_memzero(keys, n * sizeof(*keys));
-    free(keys);
+    return sizeof(struct key_list) + n * sizeof(struct data_key);
 }
 
 void ph_keyring_free(struct ph_keyring *keyring)
 {
     if (!keyring)
         return;
-    drop_keys(keyring->keys, keyring->n_keys);
-    sodium_memzero(keyring->master, sizeof(keyring->master));
+    struct key_list *list = atomic_load(&keyring->keys);
+    while (list) {
+        struct key_list *before = list->before;
+        sodium_memzero(list, list_bytes(list->n));
+        free(list);
+        list = before;
+    }
+    sodium_memzero(keyring->masters, sizeof(keyring->masters));
     free(keyring);
 }
 
@@ -106,53 +131,113 @@ void ph_keyring_make_key(const struct ph_keyring *keyring, uint32_t key_id,
 
     randombytes_buf(key, sizeof(key));
     put_key_id(key_id, bound);
-    encrypt(keyring->master, key, sizeof(key), bound, sizeof(bound), wrapped);
+    encrypt(keyring->masters[keyring->wraps], key, sizeof(key), bound, sizeof(bound), wrapped);
     sodium_memzero(key, sizeof(key));
 }
 
 /* Where the key with this id is, or would be. */
-static size_t position_of(const struct ph_keyring *keyring, uint32_t key_id)
+static size_t position_of(const struct key_list *list, uint32_t key_id)
 {
     size_t i = 0;
-    while (i < keyring->n_keys && keyring->keys[i].id < key_id)
+    while (list && i < list->n && list->keys[i].id < key_id)
         i++;
     return i;
 }
 
 static const struct data_key *find_key(const struct ph_keyring *keyring, uint32_t key_id)
 {
-    size_t i = position_of(keyring, key_id);
-    return i < keyring->n_keys && keyring->keys[i].id == key_id ? &keyring->keys[i] : NULL;
+    const struct key_list *list = atomic_load(&keyring->keys);
+    size_t i = position_of(list, key_id);
+    return list && i < list->n && list->keys[i].id == key_id ? &list->keys[i] : NULL;
 }
 
-/* Into new memory: realloc would leave a copy of the keys behind. */
+bool ph_keyring_has_key(const struct ph_keyring *keyring, uint32_t key_id)
+{
+    return find_key(keyring, key_id) != NULL;
+}
+
+/* The newest key whose time has come; else the oldest. */
+static const struct data_key *sealing_key(const struct ph_keyring *keyring)
+{
+    const struct key_list *list = atomic_load(&keyring->keys);
+    size_t i = list ? list->n : 0;
+    int64_t now_ms = ph_clock_wall_ms();
+
+    assert(i > 0);
+    while (--i > 0 && list->keys[i].seals_from_ms > now_ms)
+        ;
+    return &list->keys[i];
+}
+
 static void insert_key(struct ph_keyring *keyring, const struct data_key *key)
 {
-    size_t n = keyring->n_keys, at = position_of(keyring, key->id);
-    struct data_key *keys = ph_malloc((n + 1) * sizeof(*keys));
+    struct key_list *before = atomic_load(&keyring->keys), *list;
+    size_t n = before ? before->n : 0, at = position_of(before, key->id);
 
-    if (n > 0) {
-        memcpy(keys, keyring->keys, at * sizeof(*keys));
-        memcpy(keys + at + 1, keyring->keys + at, (n - at) * sizeof(*keys));
+    list = ph_malloc(list_bytes(n + 1));
+    list->before = before;
+    list->n = n + 1;
+    if (before) {
+        memcpy(list->keys, before->keys, at * sizeof(*key));
+        memcpy(list->keys + at + 1, before->keys + at, (n - at) * sizeof(*key));
     }
-    keys[at] = *key;
-    drop_keys(keyring->keys, n);
-    keyring->keys = keys;
-    keyring->n_keys = n + 1;
+    list->keys[at] = *key;
+    atomic_store(&keyring->keys, list);
+}
+
+/* The master key that opens it; -1: none. */
+static int unwrap(const struct ph_keyring *keyring, uint32_t key_id, struct ph_str wrapped,
+                  uint8_t out[PH_KEY_BYTES])
+{
+    uint8_t bound[KEY_ID_BYTES];
+
+    put_key_id(key_id, bound);
+    if (wrapped.len != PH_WRAPPED_BYTES)
+        return -1;
+    for (int i = keyring->n_masters - 1; i >= 0; i--)
+        if (decrypt(keyring->masters[i], (const uint8_t *)wrapped.ptr, PH_KEY_BYTES, bound,
+                    sizeof(bound), out))
+            return i;
+    return -1;
+}
+
+enum ph_err ph_keyring_add_key_from(struct ph_keyring *keyring, uint32_t key_id,
+                                    struct ph_str wrapped, int64_t seals_from_ms)
+{
+    struct data_key key = {.id = key_id, .seals_from_ms = seals_from_ms};
+    const struct key_list *list = atomic_load(&keyring->keys);
+    int master;
+
+    assert(!find_key(keyring, key_id));
+    master = unwrap(keyring, key_id, wrapped, key.bytes);
+    if (master < 0)
+        return PH_ERR_CRYPTO;
+    if (!list || list->keys[list->n - 1].id < key_id)
+        keyring->wraps = master;
+    insert_key(keyring, &key);
+    sodium_memzero(&key, sizeof(key));
+    return PH_OK;
 }
 
 enum ph_err ph_keyring_add_key(struct ph_keyring *keyring, uint32_t key_id, struct ph_str wrapped)
 {
-    struct data_key key = {.id = key_id};
-    uint8_t bound[KEY_ID_BYTES];
+    return ph_keyring_add_key_from(keyring, key_id, wrapped, 0);
+}
 
-    assert(!find_key(keyring, key_id));
-    put_key_id(key_id, bound);
-    if (wrapped.len != PH_WRAPPED_BYTES || !decrypt(keyring->master, (const uint8_t *)wrapped.ptr,
-                                                    PH_KEY_BYTES, bound, sizeof(bound), key.bytes))
+enum ph_err ph_keyring_rewrap(const struct ph_keyring *keyring, uint32_t key_id,
+                              struct ph_str wrapped, uint8_t out[PH_WRAPPED_BYTES], bool *changed)
+{
+    uint8_t key[PH_KEY_BYTES], bound[KEY_ID_BYTES];
+    int last = keyring->n_masters - 1, master = unwrap(keyring, key_id, wrapped, key);
+
+    if (master < 0)
         return PH_ERR_CRYPTO;
-    insert_key(keyring, &key);
-    sodium_memzero(&key, sizeof(key));
+    *changed = master != last;
+    if (*changed) {
+        put_key_id(key_id, bound);
+        encrypt(keyring->masters[last], key, sizeof(key), bound, sizeof(bound), out);
+    }
+    sodium_memzero(key, sizeof(key));
     return PH_OK;
 }
 
@@ -169,8 +254,7 @@ void ph_seal(const struct ph_keyring *keyring, struct ph_id tenant, struct ph_id
 {
     struct binding bound = bind(tenant, row);
 
-    assert(keyring->n_keys > 0);
-    const struct data_key *key = &keyring->keys[keyring->n_keys - 1];
+    const struct data_key *key = sealing_key(keyring);
     out[0] = FORMAT;
     put_key_id(key->id, out + 1);
     encrypt(key->bytes, plain.ptr, plain.len, bound.bytes, sizeof(bound.bytes),

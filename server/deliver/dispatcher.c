@@ -3,6 +3,7 @@
 #include "posthorn/claim.h"
 #include "posthorn/clock.h"
 #include "posthorn/courier.h"
+#include "posthorn/data_key.h"
 #include "posthorn/endpoint_health.h"
 #include "posthorn/log.h"
 
@@ -333,7 +334,25 @@ static bool parse_uuid(const char *s, struct ph_id *out)
     return s[at] == '\0';
 }
 
-/* "app:UUID" and "ep:UUID", sent by the statements that change one. */
+static void keys_refreshed(enum ph_err err, int32_t n, void *ctx)
+{
+    errand_end(ctx);
+    if (err == PH_ERR_CRYPTO)
+        ph_log(PH_LOG_ERROR,
+               "a new data key does not open with this node's master key: start it again",
+               ph_log_s("setting", "POSTHORN_MASTER_KEY"));
+    if (n)
+        ph_log(PH_LOG_INFO, "new data keys", ph_log_i("keys", n));
+}
+
+static void refresh_keys(struct ph_dispatcher *d)
+{
+    struct errand *errand = errand_new(d);
+
+    ph_data_keys_refresh(d->db, errand->arena, d->node->keyring, keys_refreshed, errand);
+}
+
+/* "app:UUID" and "ep:UUID", sent by the statements that change one; "keys": there is a new data key. */
 static void notified(struct ph_db *db, const char *channel, const char *payload, void *ctx)
 {
     struct ph_dispatcher *d = ctx;
@@ -348,6 +367,8 @@ static void notified(struct ph_db *db, const char *channel, const char *payload,
         application_changed(d, &id);
     else if (ph_str_starts(text, PH_STR("ep:")) && parse_uuid(payload + 3, &id))
         endpoint_changed(d, id);
+    else if (ph_str_eq(text, PH_STR("keys")))
+        refresh_keys(d);
 }
 
 static void tell_couriers(struct ph_dispatcher *d)
@@ -393,6 +414,7 @@ static void register_node(struct ph_dispatcher *d)
     d->registering = true;
     struct errand *listen = errand_new(d), *errand = errand_new(d);
     ph_node_listen(d->db, listen->arena, listening, listen);
+    refresh_keys(d); /* before the configurations that they open are loaded anew */
     ph_node_register(d->db, errand->arena, ph_str_of(d->name), registered, errand);
 }
 

@@ -307,8 +307,8 @@ class Node(Process):
     """One `posthorn serve` on a Database."""
 
     def __init__(self, database, **settings):
-        super().__init__(make_folder(), POSTHORN_DATABASE_URL=database.database_url,
-                         POSTHORN_MASTER_KEY=database.master_key, **settings)
+        super().__init__(make_folder(), **{"POSTHORN_DATABASE_URL": database.database_url,
+                                           "POSTHORN_MASTER_KEY": database.master_key, **settings})
         self.database = database
         self.api_key, self.tenant_id = database.api_key, database.tenant_id
 

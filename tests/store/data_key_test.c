@@ -43,7 +43,10 @@ static void insert_key(PGconn *pg, const struct ph_keyring *keyring, uint32_t id
 
     ph_keyring_make_key(keyring, id, wrapped);
     ph_hex_encode(wrapped, sizeof wrapped, hex);
-    run_sql(pg, "INSERT INTO data_keys (id, wrapped) VALUES (%u, '\\x%s')", id, hex);
+    run_sql(pg,
+            "INSERT INTO data_keys (id, wrapped, created_at) VALUES (%u, '\\x%s', now() - interval "
+            "'2 minutes')",
+            id, hex);
 }
 
 static void the_first_key_is_made_once_and_found_by_all(void **state)
@@ -121,6 +124,141 @@ static void a_node_that_comes_second_uses_the_key_of_the_first(void **state)
     ph_keyring_free(second);
 }
 
+/* Whether a keyring with only this master key loads all keys. */
+static bool loads(struct ph_str master)
+{
+    struct ph_keyring *keyring = new_keyring(master);
+    enum ph_err err = ph_data_keys_load(loop, db, keyring);
+
+    ph_keyring_free(keyring);
+    return err == PH_OK;
+}
+
+static void all_keys_move_to_the_new_master_key(void **state)
+{
+    struct ph_keyring *old = new_keyring(MASTER), *moving = new_keyring(MASTER),
+                      *moved = new_keyring(OTHER_MASTER);
+    int n;
+    (void)state;
+
+    insert_key(admin, old, 1);
+    insert_key(admin, old, 2);
+    assert_int_equal(ph_data_keys_load(loop, db, old), PH_OK);
+    assert_int_equal(ph_keyring_add_master(moving, OTHER_MASTER), PH_OK);
+    assert_int_equal(ph_data_keys_rewrap(loop, db, moving, &n), PH_OK);
+    assert_int_equal(n, 2);
+    assert_false(loads(MASTER));
+    assert_int_equal(ph_data_keys_load(loop, db, moved), PH_OK);
+    assert_opens(old, moved, 2);
+    assert_int_equal(ph_data_keys_load(loop, db, moving), PH_OK);
+    assert_opens(old, moving, 2);
+    assert_int_equal(ph_data_keys_rewrap(loop, db, moving, &n), PH_OK);
+    assert_int_equal(n, 0);
+    ph_keyring_free(old);
+    ph_keyring_free(moving);
+    ph_keyring_free(moved);
+}
+
+static void nothing_moves_when_one_key_does_not_open(void **state)
+{
+    struct ph_keyring *old = new_keyring(MASTER), *moving = new_keyring(MASTER),
+                      *stranger =
+                          new_keyring(PH_STR("//ECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="));
+    int n;
+    (void)state;
+
+    insert_key(admin, old, 1);
+    insert_key(admin, stranger, 2);
+    assert_int_equal(ph_keyring_add_master(moving, OTHER_MASTER), PH_OK);
+    assert_int_equal(ph_data_keys_rewrap(loop, db, moving, &n), PH_ERR_CRYPTO);
+    test_exec(admin, "DELETE FROM data_keys WHERE id = 2");
+    assert_true(loads(MASTER));
+    ph_keyring_free(old);
+    ph_keyring_free(moving);
+    ph_keyring_free(stranger);
+}
+
+struct refreshed {
+    bool done;
+    enum ph_err err;
+    int32_t n;
+};
+
+static void on_refreshed(enum ph_err err, int32_t n, void *ctx)
+{
+    *(struct refreshed *)ctx = (struct refreshed){true, err, n};
+}
+
+static struct refreshed refresh(struct ph_keyring *keyring)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct refreshed result = {.done = false};
+
+    ph_data_keys_refresh(db, arena, keyring, on_refreshed, &result);
+    while (!result.done)
+        ph_loop_step(loop, -1);
+    ph_arena_free(arena);
+    return result;
+}
+
+static void a_further_key_is_known_at_once_and_seals_later(void **state)
+{
+    struct ph_keyring *maker = new_keyring(MASTER), *running = new_keyring(MASTER),
+                      *later = new_keyring(MASTER);
+    struct refreshed result;
+    uint32_t id = 0;
+    (void)state;
+
+    assert_int_equal(ph_data_keys_load(loop, db, running), PH_OK);
+    assert_int_equal(ph_data_key_add_next(loop, db, maker, &id), PH_ERR_CONFLICT); /* not loaded */
+    assert_int_equal(ph_data_keys_load(loop, db, maker), PH_OK);
+    assert_int_equal(ph_data_key_add_next(loop, db, maker, &id), PH_OK);
+    assert_int_equal(id, 2);
+    result = refresh(running);
+    assert_int_equal(result.err, PH_OK);
+    assert_int_equal(result.n, 1);
+    assert_int_equal(refresh(running).n, 0);
+    assert_opens(running, running, 1);
+    test_exec(admin, "UPDATE data_keys SET created_at = created_at - interval '2 minutes'");
+    assert_int_equal(ph_data_keys_load(loop, db, later), PH_OK);
+    assert_opens(later, running, 2);
+    ph_keyring_free(maker);
+    ph_keyring_free(running);
+    ph_keyring_free(later);
+}
+
+static void a_further_key_that_does_not_open_is_told(void **state)
+{
+    struct ph_keyring *running = new_keyring(MASTER), *other = new_keyring(OTHER_MASTER);
+    (void)state;
+
+    assert_int_equal(ph_data_keys_load(loop, db, running), PH_OK);
+    insert_key(admin, other, 2);
+    assert_int_equal(refresh(running).err, PH_ERR_CRYPTO);
+    assert_opens(running, running, 1);
+    ph_keyring_free(running);
+    ph_keyring_free(other);
+}
+
+/* The master key that the others have just moved to wraps it. */
+static void a_key_that_is_added_after_the_move_is_wrapped_like_the_others(void **state)
+{
+    struct ph_keyring *left = new_keyring(MASTER), *moving = new_keyring(MASTER);
+    uint32_t id;
+    int n;
+    (void)state;
+
+    assert_int_equal(ph_data_keys_load(loop, db, left), PH_OK);
+    assert_int_equal(ph_keyring_add_master(moving, OTHER_MASTER), PH_OK);
+    assert_int_equal(ph_data_keys_rewrap(loop, db, moving, &n), PH_OK);
+    assert_int_equal(ph_data_keys_load(loop, db, moving), PH_OK);
+    assert_int_equal(ph_data_key_add_next(loop, db, moving, &id), PH_OK);
+    assert_true(loads(OTHER_MASTER));
+    assert_false(loads(MASTER));
+    ph_keyring_free(left);
+    ph_keyring_free(moving);
+}
+
 static void a_failure_of_the_database_is_told(void **state)
 {
     struct ph_keyring *keyring = new_keyring(MASTER);
@@ -149,6 +287,11 @@ int main(void)
         TEST(all_keys_are_loaded_and_the_newest_seals),
         TEST(another_master_key_opens_nothing_and_adds_nothing),
         TEST(a_node_that_comes_second_uses_the_key_of_the_first),
+        TEST(all_keys_move_to_the_new_master_key),
+        TEST(nothing_moves_when_one_key_does_not_open),
+        TEST(a_further_key_is_known_at_once_and_seals_later),
+        TEST(a_further_key_that_does_not_open_is_told),
+        TEST(a_key_that_is_added_after_the_move_is_wrapped_like_the_others),
         TEST(a_failure_of_the_database_is_told),
     };
 

@@ -1,5 +1,7 @@
 #include "posthorn/seal.h"
 
+#include "posthorn/clock.h"
+
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -211,6 +213,67 @@ static void wrapped_key_belongs_to_master_and_id(void **state)
     ph_keyring_free(other);
 }
 
+static void a_later_key_opens_at_once_and_seals_from_its_time_on(void **state)
+{
+    (void)state;
+    struct ph_keyring *keyring = keyring_of(MASTER);
+    uint8_t wrapped[PH_WRAPPED_BYTES], sealed[38 + PH_SEAL_OVERHEAD];
+    int64_t now_ms = ph_clock_wall_ms();
+    const int64_t from_ms[] = {now_ms - 1000, now_ms + 60000}; /* of keys 2 and 3 */
+
+    ph_keyring_make_key(keyring, 1, wrapped);
+    assert_int_equal(
+        ph_keyring_add_key_from(keyring, 1, bytes_of(wrapped, sizeof(wrapped)), now_ms + 60000),
+        PH_OK);
+    ph_seal(keyring, tenant, row, PLAIN, sealed);
+    assert_int_equal(sealed[4], 1); /* there is no older one */
+    for (uint32_t id = 2; id <= 3; id++) {
+        ph_keyring_make_key(keyring, id, wrapped);
+        assert_false(ph_keyring_has_key(keyring, id));
+        assert_int_equal(ph_keyring_add_key_from(keyring, id, bytes_of(wrapped, sizeof(wrapped)),
+                                                 from_ms[id - 2]),
+                         PH_OK);
+        assert_true(ph_keyring_has_key(keyring, id));
+        ph_seal(keyring, tenant, row, PLAIN, sealed);
+        assert_int_equal(sealed[4], 2);
+    }
+    ph_keyring_free(keyring);
+}
+
+static void a_keyring_with_two_masters_opens_both_and_moves_to_the_second(void **state)
+{
+    (void)state;
+    struct ph_keyring *first = keyring_of(MASTER), *second = keyring_of(OTHER),
+                      *both = keyring_of(MASTER);
+    uint8_t old[PH_WRAPPED_BYTES], new[PH_WRAPPED_BYTES], out[PH_WRAPPED_BYTES];
+    bool changed;
+
+    assert_int_equal(ph_keyring_add_master(both, PH_STR("none")), PH_ERR_CONFIG);
+    ph_keyring_make_key(second, 1, new);
+    assert_int_equal(ph_keyring_add_key(both, 1, bytes_of(new, sizeof(new))), PH_ERR_CRYPTO);
+    assert_int_equal(ph_keyring_add_master(both, OTHER), PH_OK);
+    assert_int_equal(ph_keyring_add_key(both, 1, bytes_of(new, sizeof(new))), PH_OK);
+    assert_int_equal(ph_keyring_rewrap(both, 1, bytes_of(new, sizeof(new)), out, &changed), PH_OK);
+    assert_false(changed);
+    ph_keyring_make_key(first, 2, old);
+    assert_int_equal(ph_keyring_rewrap(both, 1, bytes_of(old, sizeof(old)), out, &changed),
+                     PH_ERR_CRYPTO);
+    assert_int_equal(ph_keyring_rewrap(both, 2, bytes_of(old, sizeof(old)), out, &changed), PH_OK);
+    assert_true(changed);
+    assert_int_equal(ph_keyring_add_key(second, 2, bytes_of(out, sizeof(out))), PH_OK);
+    assert_int_equal(ph_keyring_add_key(first, 2, bytes_of(out, sizeof(out))), PH_ERR_CRYPTO);
+
+    /* further ones are wrapped like the newest */
+    ph_keyring_make_key(both, 2, out);
+    assert_int_equal(ph_keyring_add_key(first, 2, bytes_of(out, sizeof(out))), PH_ERR_CRYPTO);
+    assert_int_equal(ph_keyring_add_key(both, 2, bytes_of(old, sizeof(old))), PH_OK);
+    ph_keyring_make_key(both, 3, out);
+    assert_int_equal(ph_keyring_add_key(first, 3, bytes_of(out, sizeof(out))), PH_OK);
+    ph_keyring_free(first);
+    ph_keyring_free(second);
+    ph_keyring_free(both);
+}
+
 static void nothing_is_sealed_the_same_twice(void **state)
 {
     (void)state;
@@ -239,6 +302,8 @@ int main(void)
         cmocka_unit_test(a_value_opens_in_its_own_row_only),
         cmocka_unit_test(highest_key_seals_and_older_ones_still_open),
         cmocka_unit_test(wrapped_key_belongs_to_master_and_id),
+        cmocka_unit_test(a_later_key_opens_at_once_and_seals_from_its_time_on),
+        cmocka_unit_test(a_keyring_with_two_masters_opens_both_and_moves_to_the_second),
         cmocka_unit_test(nothing_is_sealed_the_same_twice),
     };
     return cmocka_run_group_tests_name("seal", tests, NULL, NULL);
