@@ -29,25 +29,68 @@ WITH o AS MATERIALIZED (
 ), held AS MATERIALIZED (
     SELECT endpoint_id, min(tenant_id::text)::uuid AS tenant_id, min(next_at) AS next_at, min(node_id) AS node_id,
            bool_or(release) AS release,
-           coalesce(max(held_until) FILTER (WHERE held_until < 'infinity' OR endpoint_id IN (SELECT id FROM stopped)),
+           coalesce(max(CASE WHEN held_until < 'infinity' THEN held_until
+                             WHEN endpoint_id IN (SELECT id FROM stopped) THEN now() + interval '10 minutes' END),
                     '-infinity') AS held_until
     FROM o WHERE (release OR NOT done) AND (SELECT cardinality($10) = 0 OR EXISTS (SELECT FROM tried))
     GROUP BY endpoint_id ORDER BY endpoint_id
 ), released AS (
     UPDATE endpoint_schedule s
-    SET changes = s.changes + 1, busy_node = NULL, held_until = h.held_until, next_due_at = least(s.next_due_at, now())
+    SET changes = s.changes + 1, busy_node = NULL, held_until = h.held_until,
+        next_due_at = least(s.next_due_at, now())
     FROM held h WHERE h.release AND s.endpoint_id = h.endpoint_id AND s.busy_node = h.node_id
+    RETURNING s.endpoint_id
 ), scheduled AS (
     INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at, held_until)
-    SELECT endpoint_id, tenant_id, next_at, held_until FROM held WHERE NOT release
+    SELECT endpoint_id, tenant_id, next_at, held_until FROM held
+    WHERE next_at IS NOT NULL AND endpoint_id NOT IN (SELECT endpoint_id FROM released)
     ON CONFLICT (endpoint_id) DO UPDATE
     SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at),
         held_until = greatest(s.held_until, excluded.held_until)
+), health AS (
+    UPDATE endpoints e SET failing_since = CASE WHEN NOT h.succeeded THEN now() END
+    FROM (
+        SELECT id, succeeded
+        FROM (SELECT endpoint_id, sum(success) > 0 AS succeeded
+              FROM unnest($20::uuid[], $23::int8[]) AS c (endpoint_id, success) GROUP BY endpoint_id) c
+        JOIN endpoints ON id = endpoint_id AND (failing_since IS NULL) <> succeeded
+        WHERE EXISTS (SELECT FROM tried)
+        ORDER BY id FOR NO KEY UPDATE OF endpoints
+    ) h
+    WHERE e.id = h.id
 ), counted AS (
     INSERT INTO delivery_stats AS s (endpoint_id, bucket, tenant_id, success, failure, exhausted, duration_counts)
     SELECT endpoint_id, bucket, tenant_id, success, failure, exhausted, ARRAY[h1, h2, h3, h4, h5, h6, h7, h8]
     FROM unnest($20::uuid[], $21::timestamptz[], $22::uuid[], $23::int8[], $24::int8[], $25::int8[],
                 $26::int4[], $27::int4[], $28::int4[], $29::int4[], $30::int4[], $31::int4[], $32::int4[], $33::int4[])
+        AS c (endpoint_id, bucket, tenant_id, success, failure, exhausted, h1, h2, h3, h4, h5, h6, h7, h8)
+    WHERE EXISTS (SELECT FROM tried)
+    ORDER BY endpoint_id, bucket
+    ON CONFLICT (endpoint_id, bucket) DO UPDATE
+    SET success = s.success + excluded.success, failure = s.failure + excluded.failure,
+        exhausted = s.exhausted + excluded.exhausted,
+        duration_counts = add_counts(s.duration_counts, excluded.duration_counts)
+)
+SELECT 1
+
+-- The same for a batch in which every delivery is done and no ordered endpoint is released, as most are. Without the
+-- parameters of the others.
+-- name: outcomes_store_plain
+WITH gone AS (
+    DELETE FROM deliveries d USING unnest($1::uuid[], $2::uuid[]) AS o (endpoint_id, message_id)
+    WHERE d.endpoint_id = o.endpoint_id AND d.message_id = o.message_id
+), tried AS (
+    INSERT INTO attempts (message_id, id, endpoint_id, tenant_id, number, status, trigger_type, status_code,
+                          duration_ms, url, response)
+    SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::int2[], $8::int2[], $9::int2[],
+                         $10::int2[], $11::int4[], $12::text[], $13::bytea[])
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+), counted AS (
+    INSERT INTO delivery_stats AS s (endpoint_id, bucket, tenant_id, success, failure, exhausted, duration_counts)
+    SELECT endpoint_id, bucket, tenant_id, success, failure, exhausted, ARRAY[h1, h2, h3, h4, h5, h6, h7, h8]
+    FROM unnest($14::uuid[], $15::timestamptz[], $16::uuid[], $17::int8[], $18::int8[], $19::int8[],
+                $20::int4[], $21::int4[], $22::int4[], $23::int4[], $24::int4[], $25::int4[], $26::int4[], $27::int4[])
         AS c (endpoint_id, bucket, tenant_id, success, failure, exhausted, h1, h2, h3, h4, h5, h6, h7, h8)
     WHERE EXISTS (SELECT FROM tried)
     ORDER BY endpoint_id, bucket

@@ -63,7 +63,7 @@ struct ph_outcome_batch {
     struct ph_db_array arrays[ARRAYS];
     struct ph_db_req req;
     struct ph_arena *arena;
-    int n;
+    int n, n_open; /* n_open: of those that are not just done */
     size_t max_bytes;
     struct tally *tallies[TALLY_SLOTS];
     void (*on_done)(enum ph_err err, void *ctx);
@@ -98,7 +98,7 @@ void ph_outcome_batch_clear(struct ph_outcome_batch *batch)
     for (int i = 0; i < TALLY_SLOTS; i++)
         batch->tallies[i] = NULL;
     ph_arena_reset(batch->arena);
-    batch->n = 0;
+    batch->n = batch->n_open = 0;
 }
 
 static struct tally *tally_of(struct ph_outcome_batch *batch, const struct ph_outcome *o)
@@ -157,6 +157,7 @@ bool ph_outcome_batch_add(struct ph_outcome_batch *batch, const struct ph_outcom
                         batch->max_bytes)
         return false;
     batch->n++;
+    batch->n_open += !o->done || o->release;
     ph_db_array_id(&a[OUT_ENDPOINT], o->endpoint);
     ph_db_array_id(&a[OUT_MESSAGE], o->message);
     ph_db_array_id(&a[OUT_TENANT], o->tenant);
@@ -210,14 +211,24 @@ static void stored(struct ph_db_req *req, enum ph_err err, PGresult *res)
     batch->on_done(err, batch->ctx);
 }
 
+/* Whether the plain statement has this array. */
+static bool is_plain(int array)
+{
+    return array == OUT_ENDPOINT || array == OUT_MESSAGE ||
+           (array >= ATT_MESSAGE && array < OUT_RELEASE);
+}
+
 void ph_outcome_batch_store(struct ph_outcome_batch *batch, struct ph_db *db,
                             void (*on_done)(enum ph_err err, void *ctx), void *ctx)
 {
     batch->on_done = on_done;
     batch->ctx = ctx;
     write_tallies(batch);
-    ph_db_req_init(&batch->req, &ph_sql_outcomes_store, batch->arena, stored);
+    ph_db_req_init(&batch->req,
+                   batch->n_open ? &ph_sql_outcomes_store : &ph_sql_outcomes_store_plain,
+                   batch->arena, stored);
     for (int i = 0; i < ARRAYS; i++)
-        ph_db_add_array(&batch->req, &batch->arrays[i]);
+        if (batch->n_open || is_plain(i))
+            ph_db_add_array(&batch->req, &batch->arrays[i]);
     ph_db_send(db, &batch->req);
 }
