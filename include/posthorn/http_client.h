@@ -8,10 +8,13 @@
 #define POSTHORN_HTTP_CLIENT_H
 
 #include "posthorn/guard.h"
+#include "posthorn/identity.h"
 #include "posthorn/loop.h"
+#include "posthorn/proxy.h"
 
 struct ph_http_limits {
-    int64_t connect_ms;  /* resolving and connecting; and once more for the TLS handshake */
+    int64_t
+        connect_ms; /* resolving and connecting; once more for what the proxy does; and for the TLS handshake */
     int64_t total_ms;    /* everything, from ph_http_call_start */
     size_t header_bytes; /* status line and headers of one answer, interim answers included */
     size_t body_bytes;   /* bytes of the body that are kept */
@@ -29,16 +32,20 @@ struct ph_http_client;
 PH_MUST_CHECK enum ph_err ph_http_client_new(struct ph_loop *loop, const struct ph_guard *guard,
                                              const struct ph_http_limits *limits,
                                              const char *ca_file, struct ph_http_client **out);
+/* Before any call: requests go by this proxy, which outlives the client; NULL: none. */
+void ph_http_client_use_proxy(struct ph_http_client *client, const struct ph_proxy *proxy);
 /* No call may be under way. */
 void ph_http_client_free(struct ph_http_client *client);
 
 /*
  * Where requests go: scheme, host and port, with its idle connections and TLS session. Reference counted within the
  * client's thread: _open gives one that the caller gives back with _close. Copies what it needs of the URL. Two _open of
- * the same scheme, host and port share one origin.
+ * the same scheme, host, port and identity share one origin. identity: NULL for none; a reference of its own is taken; plain
+ * http has none.
  */
 struct ph_http_origin;
-struct ph_http_origin *ph_http_origin_open(struct ph_http_client *client, const struct ph_url *url);
+struct ph_http_origin *ph_http_origin_open(struct ph_http_client *client, const struct ph_url *url,
+                                           struct ph_identity *identity);
 void ph_http_origin_close(struct ph_http_origin *origin);
 
 /* One request. Embedded in its owner, which keeps it, head and body unchanged until on_done. Zero it first. */

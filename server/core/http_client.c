@@ -131,10 +131,16 @@ void ph_exchange_phase_ends(struct ph_exchange *x)
 
 static void fail_phase(struct ph_exchange *x)
 {
-    if (x->connection == NULL)
+    const struct ph_connection *c = x->connection;
+    if (c == NULL)
         ph_exchange_fail(x, PH_ERR_OUT_DNS, "host name lookup timed out");
-    else if (x->connection->state == PH_HANDSHAKE)
+    else if (c->state == PH_HANDSHAKE)
         ph_exchange_fail(x, PH_ERR_OUT_TIMEOUT, "TLS handshake timed out");
+    else if (c->state == PH_TUNNEL)
+        ph_exchange_fail(x, PH_ERR_OUT_TIMEOUT, "the proxy did not answer in time");
+    else if (c->by_proxy)
+        ph_exchange_fail(x, PH_ERR_OUT_TIMEOUT, "the proxy cannot be reached: %s timed out",
+                         c->watch.fd < 0 ? "host name lookup" : "connection");
     else
         ph_exchange_fail(x, PH_ERR_OUT_TIMEOUT, "connection timed out");
 }
@@ -277,6 +283,7 @@ enum ph_err ph_http_client_new(struct ph_loop *loop, const struct ph_guard *guar
     ph_list_init(&client->idle);
     ph_list_init(&client->spare_exchanges);
     ph_list_init(&client->spare_connections);
+    ph_list_init(&client->proxy_waiting);
     client->total.timer.on_timer = on_total_due;
     client->phase.timer.on_timer = on_phase_due;
     client->sweep.on_timer = on_sweep;

@@ -2,7 +2,7 @@
  * Inside of the outbound client. One exchange a call that is under way, one connection a socket:
  *
  *   exchange: start -> [kept connection | lookup of its origin -> new connection] -> request -> answer -> done
- *   connection: CONNECTING -> HANDSHAKE (TLS only) -> BUSY <-> IDLE
+ *   connection: CONNECTING -> TUNNEL (proxy only) -> HANDSHAKE (TLS only) -> BUSY <-> IDLE
  *
  * A call's on_done never runs inside the code that ends it: ended exchanges wait on client->done for the end of the loop's
  * step, so nothing here has to fear that its objects vanish under a callback.
@@ -12,6 +12,7 @@
 
 #include "core/list.h"
 #include "core/resolve.h"
+#include "core/tunnel.h"
 #include "posthorn/http_client.h"
 #include "posthorn/http_response.h"
 #include "posthorn/map.h"
@@ -37,6 +38,11 @@ struct ph_http_client {
     struct ph_http_limits limits;
     SSL_CTX *tls;
     struct ph_resolver *resolver;
+    const struct ph_proxy *proxy;  /* NULL: none */
+    struct ph_lookup proxy_lookup; /* and the addresses that it found */
+    bool proxy_looking_up;
+    uint64_t proxy_known_until_ms;
+    struct ph_link proxy_waiting; /* connections that wait for the lookup, by in_client */
     struct ph_map origins;
     struct ph_deadlines total; /* every exchange that is not done */
     struct ph_deadlines phase; /* those that look up, connect or shake hands */
@@ -61,7 +67,8 @@ struct ph_http_origin {
     char *host;        /* as in the URL */
     char *server_name; /* host without a dot at its end, for TLS */
     struct ph_address literal;
-    struct ph_link idle; /* connections, last used first */
+    struct ph_identity *identity; /* NULL: none, and the authorities of the client */
+    struct ph_link idle;          /* connections, last used first */
     size_t n_idle;
     SSL_SESSION *session; /* of the last handshake, NULL when there is none */
     struct ph_lookup lookup;
@@ -69,7 +76,7 @@ struct ph_http_origin {
     struct ph_link waiting; /* exchanges that wait for the lookup */
 };
 
-enum ph_connection_state { PH_CONNECTING, PH_HANDSHAKE, PH_BUSY, PH_IDLE };
+enum ph_connection_state { PH_CONNECTING, PH_TUNNEL, PH_HANDSHAKE, PH_BUSY, PH_IDLE };
 
 struct ph_connection {
     struct ph_watch watch;
@@ -81,10 +88,14 @@ struct ph_connection {
     struct ph_exchange *exchange; /* NULL when idle */
     SSL *ssl;
     uint64_t born_ms, idle_since_ms;
-    struct ph_link in_origin, in_client; /* lists of idle ones; in_client also that of spare ones */
+    struct ph_link in_origin,
+        in_client; /* lists of idle ones; in_client also that of spare ones and of those that wait for the proxy's address */
     /* while connecting */
     struct ph_timer next_address; /* time to give up this address for the next one */
     size_t n_addresses, address;
+    bool by_proxy;            /* this address is to be reached by the proxy */
+    size_t proxy_address;     /* of those of the proxy */
+    struct ph_tunnel *tunnel; /* NULL but in TUNNEL */
     struct ph_address addresses[PH_ADDRESSES_MAX];
 };
 
@@ -126,10 +137,18 @@ void ph_origin_forget_idle(struct ph_connection *c);
 /* Closes idle connections that are too old; all of them when `all`. */
 void ph_client_sweep(struct ph_http_client *client, bool all);
 
+/* http_proxy.c */
+
+/* The address of the proxy that the connection is to try now; NULL: there is none left. *waits: they are being looked up,
+ * ph_connection_go_on follows. */
+const struct ph_address *ph_client_proxy_address(struct ph_connection *c, bool *waits);
+
 /* http_connection.c: sockets */
 
 /* A new connection for the exchange, to the first of these addresses (at least one, all judged) that answers. */
 void ph_connection_open(struct ph_exchange *x, const struct ph_address *addresses, size_t n);
+/* The proxy's addresses are known (NULL), or why they are not. */
+void ph_connection_go_on(struct ph_connection *c, const char *fault);
 /* Sends the exchange's request over this idle connection. */
 void ph_connection_take(struct ph_connection *c, struct ph_exchange *x);
 void ph_connection_close(struct ph_connection *c);

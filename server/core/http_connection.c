@@ -36,7 +36,9 @@ void ph_connection_close(struct ph_connection *c)
     assert(c->exchange == NULL);
     if (c->state == PH_IDLE)
         ph_origin_forget_idle(c);
+    ph_list_remove(&c->in_client); /* perhaps it waits for the proxy's address */
     ph_timer_clear(client->loop, &c->next_address);
+    ph_tunnel_free(c->tunnel);
     if (c->ssl != NULL)
         ph_tls_free(c);
     drop_socket(c);
@@ -267,6 +269,7 @@ static void handshake(struct ph_connection *c)
     }
 }
 
+/* The other end is the target. */
 static void connected(struct ph_connection *c)
 {
     ph_timer_clear(c->client->loop, &c->next_address);
@@ -286,32 +289,38 @@ static void connected(struct ph_connection *c)
     handshake(c);
 }
 
-static void connect_failed(struct ph_exchange *x, int error)
+static const char *text_of(int error)
 {
     switch (error) {
     case ECONNREFUSED:
-        ph_exchange_fail(x, PH_ERR_OUT_CONNECT, "connection refused");
-        break;
+        return "connection refused";
     case ETIMEDOUT:
-        ph_exchange_fail(x, PH_ERR_OUT_TIMEOUT, "connection timed out");
-        break;
+        return "connection timed out";
     case ENETUNREACH:
     case EHOSTUNREACH:
-        ph_exchange_fail(x, PH_ERR_OUT_CONNECT, "host unreachable");
-        break;
+        return "host unreachable";
     case ECONNRESET:
-        ph_exchange_fail(x, PH_ERR_OUT_CONNECT, "connection reset");
-        break;
+        return "connection reset";
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
     case EADDRNOTAVAIL:
-        ph_exchange_fail(x, PH_ERR_OUT_CONNECT, "no free socket for a connection");
-        break;
+        return "no free socket for a connection";
     default:
-        ph_exchange_fail(x, PH_ERR_OUT_CONNECT, "connection failed");
+        return "connection failed";
     }
+}
+
+static void connect_failed(struct ph_connection *c, int error)
+{
+    enum ph_err err = error == ETIMEDOUT ? PH_ERR_OUT_TIMEOUT : PH_ERR_OUT_CONNECT;
+    if (!c->by_proxy)
+        ph_exchange_fail(c->exchange, err, "%s", text_of(error));
+    else if (error == ECONNREFUSED)
+        ph_exchange_fail(c->exchange, err, "the proxy refused the connection");
+    else
+        ph_exchange_fail(c->exchange, err, "the proxy cannot be reached: %s", text_of(error));
 }
 
 static int open_socket(struct ph_http_client *client, int family)
@@ -329,6 +338,8 @@ static int open_socket(struct ph_http_client *client, int family)
 static void share_time(struct ph_connection *c)
 {
     size_t left = c->n_addresses - c->address;
+    if (c->by_proxy && c->state == PH_CONNECTING)
+        left += c->client->proxy_lookup.addresses.n - c->proxy_address - 1;
     if (left < 2)
         return;
     uint64_t now_ms = ph_loop_now_ms(c->client->loop);
@@ -337,12 +348,31 @@ static void share_time(struct ph_connection *c)
     ph_timer_set(c->client->loop, &c->next_address, now_ms + share_ms);
 }
 
+/* What was tried last has failed: on to the proxy's next address, or to the target's. */
+static void skip(struct ph_connection *c)
+{
+    if (c->by_proxy && c->state == PH_CONNECTING &&
+        ++c->proxy_address < c->client->proxy_lookup.addresses.n)
+        return;
+    c->proxy_address = 0;
+    c->address++;
+}
+
 /* Connects to the next address that does not fail at once; `error`: why the last one failed. */
 static void connect_on(struct ph_connection *c, int error)
 {
-    for (; c->address < c->n_addresses; c->address++) {
+    const struct ph_proxy *proxy = c->client->proxy;
+    for (; c->address < c->n_addresses; skip(c)) {
         const struct ph_address *a = &c->addresses[c->address];
         int one = 1;
+        bool waits = false;
+        c->by_proxy = proxy != NULL && ph_proxy_serves(proxy, c->origin->host, &a->to.any);
+        if (c->by_proxy)
+            a = ph_client_proxy_address(c, &waits);
+        if (waits)
+            return;
+        if (a == NULL)
+            continue;
         int fd = open_socket(c->client, a->to.any.sa_family);
         if (fd < 0) {
             error = errno;
@@ -358,14 +388,25 @@ static void connect_on(struct ph_connection *c, int error)
         error = errno;
         close(fd);
     }
-    connect_failed(c->exchange, error);
+    connect_failed(c, error);
+}
+
+void ph_connection_go_on(struct ph_connection *c, const char *fault)
+{
+    if (fault == NULL)
+        connect_on(c, 0);
+    else
+        ph_exchange_fail(c->exchange, PH_ERR_OUT_DNS, "the proxy cannot be reached: %s", fault);
 }
 
 static void try_next_address(struct ph_connection *c, int error)
 {
     ph_timer_clear(c->client->loop, &c->next_address);
     drop_socket(c);
-    c->address++;
+    ph_tunnel_free(c->tunnel);
+    c->tunnel = NULL;
+    skip(c);
+    c->state = PH_CONNECTING;
     connect_on(c, error);
 }
 
@@ -374,16 +415,84 @@ static void on_next_address(struct ph_timer *timer)
     try_next_address(ph_container_of(timer, struct ph_connection, next_address), ETIMEDOUT);
 }
 
+/* The way through the proxy */
+
+static void tunnel_failed(struct ph_connection *c, enum ph_err err, const char *text)
+{
+    if (c->address + 1 < c->n_addresses)
+        try_next_address(c, ECONNREFUSED);
+    else
+        ph_exchange_fail(c->exchange, err, "%s", text);
+}
+
+/* Sends what there is to say. False: it could not all be sent now. */
+static bool tell_proxy(struct ph_connection *c)
+{
+    struct ph_str out;
+    while ((out = ph_tunnel_output(c->tunnel)).len > 0) {
+        ssize_t n = send(c->watch.fd, out.ptr, out.len, MSG_NOSIGNAL);
+        if (n >= 0) {
+            ph_tunnel_sent(c->tunnel, (size_t)n);
+        } else if (errno == EAGAIN) {
+            watch_for(c, EPOLLIN | EPOLLOUT);
+            return false;
+        } else if (errno != EINTR) {
+            break; /* reading tells why, or what the proxy had to say */
+        }
+    }
+    watch_for(c, EPOLLIN);
+    return true;
+}
+
+static void talk_to_proxy(struct ph_connection *c)
+{
+    for (;;) {
+        (void)tell_proxy(c);
+        const char *fault;
+        ssize_t n = read_some(c, &fault);
+        if (n == WOULD_BLOCK)
+            return;
+        if (n == FAILED || n == 0) {
+            tunnel_failed(c, PH_ERR_OUT_CONNECT, "the proxy closed the connection");
+            return;
+        }
+        switch (ph_tunnel_feed(c->tunnel, c->client->scratch, (size_t)n)) {
+        case PH_TUNNEL_MORE:
+            break;
+        case PH_TUNNEL_CLOSED:
+            tunnel_failed(c, PH_ERR_OUT_CONNECT, ph_tunnel_fault(c->tunnel));
+            return;
+        case PH_TUNNEL_OPEN:
+            ph_tunnel_free(c->tunnel);
+            c->tunnel = NULL;
+            connected(c);
+            return;
+        }
+    }
+}
+
+static void enter_tunnel(struct ph_connection *c)
+{
+    ph_timer_clear(c->client->loop, &c->next_address);
+    c->state = PH_TUNNEL;
+    c->tunnel = ph_tunnel_new(c->client->proxy, &c->addresses[c->address]);
+    ph_exchange_phase_begins(c->exchange);
+    share_time(c);
+    talk_to_proxy(c);
+}
+
 static void on_connect_event(struct ph_connection *c)
 {
     int error = 0;
     socklen_t len = sizeof(error);
     if (getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
         error = errno;
-    if (error == 0)
-        connected(c);
-    else
+    if (error != 0)
         try_next_address(c, error);
+    else if (c->by_proxy)
+        enter_tunnel(c);
+    else
+        connected(c);
 }
 
 static struct ph_connection *connection_new(struct ph_http_client *client)
@@ -440,6 +549,9 @@ static void on_event(struct ph_watch *watch, uint32_t events)
     switch (c->state) {
     case PH_CONNECTING:
         on_connect_event(c);
+        break;
+    case PH_TUNNEL:
+        talk_to_proxy(c);
         break;
     case PH_HANDSHAKE:
         handshake(c);

@@ -16,12 +16,14 @@ static uint64_t hash_of(const struct ph_url *url)
     return ph_str_hash(url->host) * 31 + url->port * UINT64_C(2) + url->tls;
 }
 
-static struct ph_http_origin *find(struct ph_http_client *client, const struct ph_url *url)
+static struct ph_http_origin *find(struct ph_http_client *client, const struct ph_url *url,
+                                   const struct ph_identity *identity)
 {
     struct ph_map_node *node = ph_map_first(&client->origins, hash_of(url));
     for (; node != NULL; node = ph_map_next(node)) {
         struct ph_http_origin *o = ph_container_of(node, struct ph_http_origin, node);
-        if (o->tls == url->tls && o->port == url->port && ph_str_eq_c(url->host, o->host))
+        if (o->tls == url->tls && o->port == url->port && ph_str_eq_c(url->host, o->host) &&
+            ph_identity_eq(o->identity, identity))
             return o;
     }
     return NULL;
@@ -35,9 +37,12 @@ static char *copy_c(struct ph_str s)
     return copy;
 }
 
-struct ph_http_origin *ph_http_origin_open(struct ph_http_client *client, const struct ph_url *url)
+struct ph_http_origin *ph_http_origin_open(struct ph_http_client *client, const struct ph_url *url,
+                                           struct ph_identity *identity)
 {
-    struct ph_http_origin *o = find(client, url);
+    if (!url->tls)
+        identity = NULL;
+    struct ph_http_origin *o = find(client, url, identity);
     if (o != NULL) {
         o->refs++;
         return o;
@@ -47,6 +52,7 @@ struct ph_http_origin *ph_http_origin_open(struct ph_http_client *client, const 
     o->refs = 1;
     o->tls = url->tls;
     o->port = url->port;
+    o->identity = ph_identity_ref(identity);
     o->host = copy_c(url->host);
     struct ph_str name = url->host;
     if (name.len > 1 && name.ptr[name.len - 1] == '.')
@@ -74,6 +80,7 @@ void ph_origin_unref(struct ph_http_origin *o)
     assert(o->n_idle == 0 && ph_list_is_empty(&o->waiting));
     ph_map_remove(&o->client->origins, &o->node);
     SSL_SESSION_free(o->session);
+    ph_identity_unref(o->identity);
     free(o->host);
     free(o->server_name);
     free(o);

@@ -59,7 +59,8 @@ static bool expect_server(SSL *ssl, const struct ph_http_origin *origin)
 SSL *ph_tls_new(struct ph_connection *c)
 {
     SSL *ssl = SSL_new(c->client->tls);
-    if (ssl == NULL || SSL_set_fd(ssl, c->watch.fd) != 1 || !expect_server(ssl, c->origin)) {
+    if (ssl == NULL || SSL_set_fd(ssl, c->watch.fd) != 1 || !expect_server(ssl, c->origin) ||
+        (c->origin->identity != NULL && !ph_identity_use(c->origin->identity, ssl))) {
         SSL_free(ssl);
         ERR_clear_error();
         return NULL;

@@ -75,7 +75,7 @@ static inline struct ph_http_origin *outbound_open(struct outbound *out, const c
         .port = port,
         .target = PH_STR("/"),
     };
-    return ph_http_origin_open(out->client, &url);
+    return ph_http_origin_open(out->client, &url, NULL);
 }
 
 static inline void on_call_done(struct ph_http_call *http)
