@@ -55,8 +55,8 @@ static bool add_secret(const char *argv0, const char *text, struct ph_receive_op
         return false;
     }
     if (ph_secret_parse(ph_str_of(text), &options->secrets[options->n_secrets]) != PH_OK) {
-        fprintf(stderr, "%s: --secret is whsec_ and base64 of %d to %d bytes\n", argv0,
-                PH_SECRET_BYTES_MIN, PH_SECRET_BYTES_MAX);
+        fprintf(stderr, "%s: --secret is whsec_ and base64 of %d to %d bytes, or whsk_ and a key\n",
+                argv0, PH_SECRET_BYTES_MIN, PH_SECRET_BYTES_MAX);
         return false;
     }
     options->n_secrets++;

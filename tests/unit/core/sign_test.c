@@ -4,6 +4,10 @@
  *   key = base64.b64decode(secret[6:]); mac = hmac.new(key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256)
  *   "v1," + base64.b64encode(mac.digest()).decode()
  *
+ * and those of Ed25519 with PyNaCl:
+ *
+ *   "v1a," + base64.b64encode(SigningKey(bytes(range(32))).sign(f"{id}.{timestamp}.".encode() + body).signature).decode()
+ *
  * The first one is also the example that the Standard Webhooks specification and its libraries use.
  */
 #include "posthorn/sign.h"
@@ -26,6 +30,14 @@
     "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+"   \
     "P0BBQkNERUZHSElK"
 
+#define SEED_KEY "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define WHOLE_KEY                                                                                  \
+    "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3RjnS8CZZ+"                      \
+    "TWMJulDV8d3IZkElUxuA=="
+#define PUBLIC_KEY "whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
+#define ED25519_SIGNATURE                                                                          \
+    "v1a,yoUrgEkc12aGqm0n4Sydmdz55xJfTz4AsAgieHFjmkR7LJtqVCZOQYzvvHjI5kAey+r4iaBGxTFRrl2iBQxtDQ=="
+
 static struct ph_signer *signer_of(const char *text)
 {
     struct ph_secret secret;
@@ -38,7 +50,7 @@ static struct ph_signer *signer_of(const char *text)
 static void signs_by_the_vectors(void **state)
 {
     (void)state;
-    char out[PH_SIGNATURE_LEN + 1], every_byte[256];
+    char out[PH_SIGNATURE_LEN_MAX + 1], every_byte[256];
     struct ph_signer *signer = signer_of(SECRET);
 
     ph_signer_sign(signer, ID, STAMP, BODY, out);
@@ -58,7 +70,7 @@ static void signs_by_the_vectors(void **state)
 static void a_signer_is_used_again(void **state)
 {
     (void)state;
-    char out[PH_SIGNATURE_LEN + 1];
+    char out[PH_SIGNATURE_LEN_MAX + 1];
     struct ph_signer *signer = signer_of(SECRET);
     for (int i = 0; i < 100; i++) {
         ph_signer_sign(signer, PH_STR("msg_x"), i, PH_STR("other"), out);
@@ -191,12 +203,121 @@ static void new_secrets_are_random(void **state)
     assert_memory_equal(a.bytes, zeroes, PH_SECRET_BYTES_NEW);
 }
 
+static void signs_v1a_by_the_vectors(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {SEED_KEY, WHOLE_KEY};
+    char out[PH_SIGNATURE_LEN_MAX + 1], every_byte[256];
+
+    for (int i = 0; i < 256; i++)
+        every_byte[i] = (char)i;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        struct ph_signer *signer = signer_of(keys[i]);
+        assert_int_equal(ph_signer_sign(signer, ID, STAMP, BODY, out), PH_SIGNATURE_LEN_MAX);
+        assert_string_equal(out, ED25519_SIGNATURE);
+        ph_signer_sign(signer, PH_STR("msg_1"), -1, (struct ph_str){every_byte, 256}, out);
+        assert_string_equal(out, "v1a,mLAcYSg25k/2gRXWV9wY/7mSER0rdn4uQaE+"
+                                 "i7uCeRuDxmwPVCWbhEuddEgry+3p74+LgO9tXxZblyzyU3OrBg==");
+        ph_signer_sign(signer, ID, STAMP, PH_STR(""), out);
+        assert_string_equal(out, "v1a,KCQh4R353gbT6ddPAmg2Tf9Sc4fZLgQKsN9dGPl/"
+                                 "GPxHA/naeYQYjozaur664sAMjBBos/pIwebCwt1H3rE6BA==");
+        assert_true(verifies(signer, SIGNATURE " " ED25519_SIGNATURE));
+        assert_false(verifies(signer, SIGNATURE));
+        assert_false(ph_signer_verify(signer, ID, STAMP + 1, BODY, PH_STR(ED25519_SIGNATURE)));
+        ph_signer_free(signer);
+    }
+}
+
+static void ed25519_keys_are_seeds_or_whole(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "whsk_",
+        "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==", /* 31 bytes */
+        "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g", /* 33 bytes */
+        "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8AoQe/884Qvh1w3RjnS8CZZ+"
+        "TWMJulDV8d3IZkElUxuA==", /* another public key */
+        PUBLIC_KEY,
+    };
+    char text[PH_SECRET_TEXT_MAX], public_key[PH_PUBLIC_KEY_TEXT_MAX];
+    struct ph_secret secret;
+
+    for (size_t i = 0; i < COUNT_OF(wrong); i++)
+        if (ph_secret_parse(ph_str_of(wrong[i]), &secret) != PH_ERR_VALIDATION)
+            fail_msg("accepted: %s", wrong[i]);
+    assert_int_equal(ph_secret_parse(PH_STR(SEED_KEY), &secret), PH_OK);
+    assert_int_equal(secret.kind, PH_SECRET_ED25519);
+    ph_secret_format(&secret, text);
+    assert_string_equal(text, SEED_KEY);
+    assert_int_equal(ph_secret_format_public(&secret, public_key), strlen(PUBLIC_KEY));
+    assert_string_equal(public_key, PUBLIC_KEY);
+    assert_int_equal(ph_secret_parse(PH_STR(WHOLE_KEY), &secret), PH_OK);
+    ph_secret_format(&secret, text);
+    assert_string_equal(text, WHOLE_KEY);
+    ph_secret_format_public(&secret, public_key);
+    assert_string_equal(public_key, PUBLIC_KEY);
+}
+
+static void new_ed25519_keys_are_random_and_valid(void **state)
+{
+    (void)state;
+    char text[PH_SECRET_TEXT_MAX], a_public[PH_PUBLIC_KEY_TEXT_MAX],
+        b_public[PH_PUBLIC_KEY_TEXT_MAX];
+    struct ph_secret a, b;
+
+    ph_secret_new_ed25519(&a);
+    assert_int_equal(a.len, 64);
+    size_t len = ph_secret_format(&a, text);
+    assert_int_equal(ph_secret_parse((struct ph_str){text, len}, &b), PH_OK);
+    assert_memory_equal(a.bytes, b.bytes, 64);
+    ph_secret_new_ed25519(&b);
+    ph_secret_format_public(&a, a_public);
+    ph_secret_format_public(&b, b_public);
+    assert_string_not_equal(a_public, b_public);
+}
+
+static void any_printable_text_is_a_secret(void **state)
+{
+    (void)state;
+    char text[PH_SECRET_TEXT_MAX], longest[258];
+    struct ph_secret secret;
+
+    assert_int_equal(ph_secret_parse_any(PH_STR("whsec_not base64"), &secret), PH_OK);
+    assert_int_equal(secret.kind, PH_SECRET_TEXT);
+    assert_int_equal(ph_secret_format(&secret, text), 16);
+    assert_string_equal(text, "whsec_not base64");
+    assert_int_equal(ph_secret_parse_any(ph_str_of(LONGEST), &secret), PH_OK);
+    assert_int_equal(secret.kind, PH_SECRET_HMAC);
+    assert_int_equal(ph_secret_parse_any(PH_STR(SEED_KEY), &secret), PH_OK);
+    assert_int_equal(secret.kind, PH_SECRET_ED25519);
+
+    memset(longest, '~', sizeof longest);
+    assert_int_equal(ph_secret_parse_any((struct ph_str){longest, 256}, &secret), PH_OK);
+    assert_int_equal(ph_secret_format(&secret, text), 256);
+    assert_memory_equal(text, longest, 256);
+    assert_int_equal(ph_secret_parse_any((struct ph_str){longest, 257}, &secret),
+                     PH_ERR_VALIDATION);
+    assert_int_equal(ph_secret_parse_any(PH_STR("12345678"), &secret), PH_OK);
+    assert_int_equal(ph_secret_parse_any(PH_STR("1234567"), &secret), PH_ERR_VALIDATION);
+    assert_int_equal(ph_secret_parse_any(PH_STR("1234567\n"), &secret), PH_ERR_VALIDATION);
+    assert_int_equal(ph_secret_parse_any(PH_STR("1234567\x7f"), &secret), PH_ERR_VALIDATION);
+    assert_int_equal(ph_secret_parse_any(PH_STR("1234567\xc3\xa9"), &secret), PH_ERR_VALIDATION);
+    assert_int_equal(ph_secret_parse_any(PH_STR_NONE, &secret), PH_ERR_VALIDATION);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signs_by_the_vectors),        cmocka_unit_test(a_signer_is_used_again),
-        cmocka_unit_test(verifies_one_of_several),     cmocka_unit_test(every_part_is_signed),
-        cmocka_unit_test(secrets_have_24_to_75_bytes), cmocka_unit_test(new_secrets_are_random),
+        cmocka_unit_test(signs_by_the_vectors),
+        cmocka_unit_test(a_signer_is_used_again),
+        cmocka_unit_test(verifies_one_of_several),
+        cmocka_unit_test(every_part_is_signed),
+        cmocka_unit_test(secrets_have_24_to_75_bytes),
+        cmocka_unit_test(new_secrets_are_random),
+        cmocka_unit_test(signs_v1a_by_the_vectors),
+        cmocka_unit_test(ed25519_keys_are_seeds_or_whole),
+        cmocka_unit_test(new_ed25519_keys_are_random_and_valid),
+        cmocka_unit_test(any_printable_text_is_a_secret),
     };
     return cmocka_run_group_tests_name("sign", tests, NULL, NULL);
 }
