@@ -12,7 +12,7 @@
 #include "posthorn/guard.h"
 #include "posthorn/id.h"
 #include "posthorn/retry.h"
-#include "posthorn/sign.h"
+#include "posthorn/sign_profile.h"
 
 #include <stdatomic.h>
 
@@ -23,13 +23,15 @@ struct ph_payload {
     struct ph_retry_schedule *retry; /* of the event type or tenant; NULL: none of their own */
     char wire_id[PH_ID_WIRE_MAX];    /* webhook-id */
     size_t wire_id_len;
+    struct ph_str event_type, content_type; /* behind the bytes */
     size_t len;
-    char bytes[];
+    char bytes[]; /* as they are sent */
 };
 
-/* A copy of the bytes, with one reference. */
+/* A copy of the texts and bytes, with one reference. content_type absent: that of JSON. */
 struct ph_payload *ph_payload_new(struct ph_id message, struct ph_id tenant,
-                                  struct ph_id application, struct ph_str bytes);
+                                  struct ph_id application, struct ph_str event_type,
+                                  struct ph_str content_type, struct ph_str bytes);
 struct ph_payload *ph_payload_ref(struct ph_payload *payload);
 void ph_payload_unref(struct ph_payload *payload); /* NULL is allowed */
 
@@ -49,6 +51,7 @@ struct ph_endpoint_config {
     struct ph_retry_schedule *retry; /* its own; NULL: the message's or the instance's */
     struct ph_str url_text;
     struct ph_url url;
+    struct ph_sign_style style;
     size_t n_secrets; /* current one first */
     struct ph_endpoint_secret *secrets;
     struct ph_str header_lines; /* custom headers as "Name: value\r\n"… */
@@ -64,6 +67,8 @@ void ph_endpoint_config_unref(struct ph_endpoint_config *config); /* NULL is all
 bool ph_endpoint_config_takes(const struct ph_endpoint_config *config, struct ph_str event_type,
                               const struct ph_str *channels, size_t n_channels);
 
+struct ph_trial; /* trial.h */
+
 /* One delivery in memory: claimed in the database by node `node_id`. Counted in the metric deliveries_memory. */
 struct ph_job {
     struct ph_job *next;
@@ -76,6 +81,8 @@ struct ph_job {
     bool
         is_ordered; /* its endpoint is held for this node until all its ordered deliveries are done */
     bool message_gone; /* nothing to send any more: retention was faster */
+    bool cancelled;    /* while under way: is not tried again */
+    struct ph_trial *trial; /* who waits for the outcome, which is not stored; NULL: a delivery */
 };
 
 struct ph_job *ph_job_new(struct ph_payload *payload, struct ph_id endpoint,

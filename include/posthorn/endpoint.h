@@ -9,7 +9,7 @@
 #define POSTHORN_ENDPOINT_H
 
 #include "posthorn/seal.h"
-#include "posthorn/sign.h"
+#include "posthorn/sign_profile.h"
 #include "posthorn/store.h"
 
 #include <jansson.h>
@@ -33,6 +33,8 @@ struct ph_endpoint {
     struct ph_str metadata; /* JSON object text */
     int64_t throttle_rate;  /* messages per second; -1: none */
     int64_t created_ms, updated_ms;
+    struct ph_str signature_profile; /* a name of sign_profile.def; absent: the tenant's */
+    struct ph_str signature_header;  /* absent: the tenant's */
 };
 
 enum ph_endpoint_set {
@@ -44,7 +46,9 @@ enum ph_endpoint_set {
     PH_ENDPOINT_SET_CHANNELS = 32,
     PH_ENDPOINT_SET_METADATA = 64,
     PH_ENDPOINT_SET_THROTTLE_RATE = 128,
-    PH_ENDPOINT_SET_ALL = 255,
+    PH_ENDPOINT_SET_SIGNATURE_PROFILE = 1 << 16,
+    PH_ENDPOINT_SET_SIGNATURE_HEADER = 1 << 17,
+    PH_ENDPOINT_SET_ALL = 0x7fffffff,
 };
 
 /* What a create, replace or patch writes. `set` says which members an update changes; a create writes all. */
@@ -59,7 +63,9 @@ struct ph_endpoint_change {
     const struct ph_str *channels; /* NULL: takes all */
     size_t n_channels;
     struct ph_str metadata;
-    int64_t throttle_rate; /* -1: none */
+    int64_t throttle_rate;           /* -1: none */
+    struct ph_str signature_profile; /* absent: the tenant's */
+    struct ph_str signature_header;
 };
 
 /* How a path names an endpoint: both by id or uid. */
@@ -144,7 +150,7 @@ void ph_endpoint_get_stats(struct ph_db *db, struct ph_arena *arena,
                            ph_endpoint_stats_done done, void *ctx);
 
 /* Reads the columns of an endpoint, the first PH_ENDPOINT_COLUMNS of a row. For stores. */
-#define PH_ENDPOINT_COLUMNS 11
+#define PH_ENDPOINT_COLUMNS 13
 void ph_endpoint_read_row(struct ph_arena *arena, const PGresult *res, int row,
                           struct ph_endpoint *out);
 

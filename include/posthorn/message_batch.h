@@ -16,9 +16,12 @@ struct ph_new_message {
     struct ph_payload *payload;                   /* id, tenant, application and bytes */
     struct ph_str event_type;
     struct ph_str event_id; /* absent: none */
-    struct ph_str channels; /* comma-separated; absent: none */
-    struct ph_str tags;     /* comma-separated; absent: none */
-    int64_t expires_ms;     /* wall time from which the payload is not shown; 0: never */
+    /* When the payload's bytes are not the JSON payload but a body sent instead of it: the JSON payload. Absent: they are. */
+    struct ph_str json;
+    struct ph_str content_type; /* of such a body; absent: JSON's */
+    struct ph_str channels;     /* comma-separated; absent: none */
+    struct ph_str tags;         /* comma-separated; absent: none */
+    int64_t expires_ms;         /* wall time from which the payload is not shown; 0: never */
     bool has_key;
     struct ph_id idempotency_key; /* hash of key, credential and path */
 };

@@ -3,6 +3,7 @@
 #include "api/endpoint_json.h"
 #include "api/filters.h"
 #include "api/routes.h"
+#include "api/signing_in.h"
 #include "posthorn/guard.h"
 #include "posthorn/node.h"
 
@@ -63,7 +64,7 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
                         struct ph_endpoint_change *change)
 {
     bool uid, url = json_object_get(body, "url") != NULL, disabled, event_types, channels, metadata,
-              rate;
+              rate, profile, header;
     bool description = json_object_get(body, "description") != NULL;
     struct ph_str *names;
 
@@ -83,13 +84,17 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
     change->metadata = ph_field_metadata(call, faults, body, "metadata", &metadata);
     change->throttle_rate = ph_field_int(call, faults, body, "throttleRate", patch ? 0 : 1,
                                          PH_ENDPOINT_THROTTLE_MAX, &rate);
+    change->signature_profile = ph_api_field_profile(call, faults, body, false, &profile);
+    change->signature_header = ph_api_field_signature_header(call, faults, body, &header);
     change->set = (uid ? PH_ENDPOINT_SET_UID : 0u) | (url ? PH_ENDPOINT_SET_URL : 0u) |
                   (description ? PH_ENDPOINT_SET_DESCRIPTION : 0u) |
                   (disabled ? PH_ENDPOINT_SET_DISABLED : 0u) |
                   (event_types ? PH_ENDPOINT_SET_EVENT_TYPES : 0u) |
                   (channels ? PH_ENDPOINT_SET_CHANNELS : 0u) |
                   (metadata ? PH_ENDPOINT_SET_METADATA : 0u) |
-                  (rate ? PH_ENDPOINT_SET_THROTTLE_RATE : 0u);
+                  (rate ? PH_ENDPOINT_SET_THROTTLE_RATE : 0u) |
+                  (profile ? PH_ENDPOINT_SET_SIGNATURE_PROFILE : 0u) |
+                  (header ? PH_ENDPOINT_SET_SIGNATURE_HEADER : 0u);
 }
 
 static void on_page(void *ctx, enum ph_err err, const struct ph_endpoint *endpoints, size_t n,
@@ -173,18 +178,15 @@ void ph_api_endpoint_create(struct ph_call *call)
     struct ph_faults faults = {0};
     json_t *body = ph_body_object(call);
     struct upsert *upsert;
-    struct ph_str secret;
 
     if (!body)
         return;
     upsert = upsert_new(call);
     read_change(call, &faults, body, false, &upsert->change);
-    secret = ph_field_str(call, &faults, body, "secret", false, 0, 0, NULL);
-    if (secret.ptr && ph_secret_parse(secret, &upsert->secret) != PH_OK)
-        ph_fault(call, &faults, "body", "secret", "has to be whsec_ and base64 of 24 to 75 bytes",
-                 "value_error");
+    ph_api_field_secret(call, &faults, body, "secret", &upsert->secret);
     if (!ph_faults_answer(call, &faults))
-        create(call);
+        ph_api_check_secret(call, &upsert->secret, upsert->change.signature_profile, "secret",
+                            create);
 }
 
 static void on_replaced(void *ctx, enum ph_err err, const struct ph_endpoint *endpoint)

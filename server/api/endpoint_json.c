@@ -27,6 +27,10 @@ void ph_api_write_endpoint_members(struct ph_json_writer *w, const struct ph_end
     ph_jw_id(w, PH_ID_ENDPOINT, endpoint->id);
     ph_jw_key(w, "metadata");
     ph_jw_raw(w, endpoint->metadata);
+    ph_jw_key(w, "signatureHeader");
+    ph_jw_str(w, endpoint->signature_header);
+    ph_jw_key(w, "signatureProfile");
+    ph_jw_str(w, endpoint->signature_profile);
     ph_jw_key(w, "throttleRate");
     if (endpoint->throttle_rate < 0)
         ph_jw_null(w);

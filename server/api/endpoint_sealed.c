@@ -3,6 +3,7 @@
 
 #include "api/custom_header.h"
 #include "api/routes.h"
+#include "api/signing_in.h"
 #include "posthorn/node.h"
 
 #include <string.h>
@@ -20,7 +21,7 @@ static struct ph_endpoint_path path_of(struct ph_call *call)
 
 static void on_secret(void *ctx, enum ph_err err, const struct ph_secret *secret)
 {
-    char text[PH_SECRET_TEXT_MAX];
+    char text[PH_SECRET_TEXT_MAX], public_key[PH_PUBLIC_KEY_TEXT_MAX];
     struct ph_json_writer *w;
 
     if (err != PH_OK) {
@@ -31,6 +32,10 @@ static void on_secret(void *ctx, enum ph_err err, const struct ph_secret *secret
     ph_jw_object_begin(w);
     ph_jw_key(w, "key");
     ph_jw_str(w, (struct ph_str){text, ph_secret_format(secret, text)});
+    if (secret->kind == PH_SECRET_ED25519) {
+        ph_jw_key(w, "publicKey");
+        ph_jw_str(w, (struct ph_str){public_key, ph_secret_format_public(secret, public_key)});
+    }
     ph_jw_object_end(w);
     explicit_bzero(text, sizeof text);
     ph_answer_json(ctx, 200, w);
@@ -57,32 +62,82 @@ static void on_rotated(void *ctx, enum ph_err err)
         ph_answer_empty(ctx, 204);
 }
 
+struct rotation {
+    struct ph_endpoint_path path;
+    struct ph_secret secret;
+    int32_t grace_s;
+};
+
+static void wipe(void *rotation)
+{
+    ph_secret_wipe(&((struct rotation *)rotation)->secret);
+}
+
+static void rotate(struct ph_call *call)
+{
+    struct rotation *rotation = call->data;
+
+    ph_endpoint_rotate_secret(call->api->db, call->req->arena, call->api->node->keyring,
+                              &rotation->path, &rotation->secret, rotation->grace_s, on_rotated,
+                              call);
+}
+
+/* Nothing said of the new secret: it is of the present one's kind, if that is one that is made here. */
+static void on_present(void *ctx, enum ph_err err, const struct ph_secret *present)
+{
+    struct ph_call *call = ctx;
+    struct rotation *rotation = call->data;
+
+    if (err != PH_OK) {
+        ph_answer_error(call, err, NULL);
+        return;
+    }
+    if (present->kind == PH_SECRET_ED25519)
+        ph_secret_new_ed25519(&rotation->secret);
+    else
+        ph_secret_new(&rotation->secret);
+    rotate(call);
+}
+
+/* A text: whether it may be the secret depends on the endpoint's profile. */
+static void on_endpoint(void *ctx, enum ph_err err, const struct ph_endpoint *endpoint)
+{
+    struct ph_call *call = ctx;
+    struct rotation *rotation = call->data;
+
+    if (err != PH_OK)
+        ph_answer_error(call, err, NULL);
+    else
+        ph_api_check_secret(call, &rotation->secret, endpoint->signature_profile, "key", rotate);
+}
+
 void ph_api_endpoint_secret_rotate(struct ph_call *call)
 {
-    struct ph_endpoint_path path = path_of(call);
+    struct rotation *rotation = ph_arena_new_of(call->req->arena, struct rotation);
     struct ph_faults faults = {0};
-    struct ph_secret secret;
-    struct ph_str key;
     int64_t grace_s;
     json_t *body;
+    bool given;
 
     if (call->req->body.len == 0)
         call->req->body = PH_STR("{}");
     if (!(body = ph_body_object(call)))
         return;
-    key = ph_field_str(call, &faults, body, "key", false, 0, 0, NULL);
+    ph_arena_defer(call->req->arena, wipe, rotation);
+    call->data = rotation;
+    rotation->path = path_of(call);
+    given = ph_api_field_secret(call, &faults, body, "key", &rotation->secret);
     grace_s = ph_field_int(call, &faults, body, "gracePeriodSeconds", 0, GRACE_MAX_S, NULL);
-    if (!key.ptr)
-        ph_secret_new(&secret);
-    else if (ph_secret_parse(key, &secret) != PH_OK)
-        ph_fault(call, &faults, "body", "key", "has to be whsec_ and base64 of 24 to 75 bytes",
-                 "value_error");
+    rotation->grace_s = grace_s < 0 ? GRACE_DEFAULT_S : (int32_t)grace_s;
     if (ph_faults_answer(call, &faults))
         return;
-    ph_endpoint_rotate_secret(call->api->db, call->req->arena, call->api->node->keyring, &path,
-                              &secret, grace_s < 0 ? GRACE_DEFAULT_S : (int32_t)grace_s, on_rotated,
-                              call);
-    ph_secret_wipe(&secret);
+    if (!given)
+        ph_endpoint_get_secret(call->api->db, call->req->arena, call->api->node->keyring,
+                               &rotation->path, on_present, call);
+    else if (rotation->secret.kind == PH_SECRET_TEXT)
+        ph_endpoint_get(call->api->db, call->req->arena, &rotation->path, on_endpoint, call);
+    else
+        rotate(call);
 }
 
 /* ---- headers ---- */

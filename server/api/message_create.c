@@ -4,6 +4,7 @@
 #include "api/routes.h"
 #include "posthorn/clock.h"
 #include "posthorn/ingest.h"
+#include "posthorn/sign_profile.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -189,6 +190,65 @@ static void read_idempotency_key(struct creation *c)
     c->item.message.has_key = true;
 }
 
+/* The member whose name is content-type in whatever case. */
+static void read_content_type(struct creation *c, struct ph_faults *faults, struct ph_str raw)
+{
+    struct ph_arena *arena = c->call->req->arena;
+    json_t *headers = json_loadb(raw.ptr, raw.len, 0, NULL), *value;
+    const char *name;
+
+    ph_arena_defer(arena, (void (*)(void *))json_decref, headers);
+    if (!json_is_object(headers)) {
+        fault(c->call, faults, "transformationsParams", "headers has to be an object",
+              "type_error.dict");
+        return;
+    }
+    json_object_foreach(headers, name, value)
+    {
+        struct ph_str text = {json_string_value(value), json_string_length(value)};
+        if (!ph_str_ieq(ph_str_of(name), PH_STR("content-type")))
+            continue;
+        if (!text.ptr || !ph_content_type_ok(text))
+            fault(c->call, faults, "transformationsParams",
+                  "the content type has to be like text/xml; charset=utf-8", "value_error");
+        c->item.message.content_type = text;
+    }
+}
+
+/*
+ * transformationsParams: {"rawPayload": "text", "headers": {"content-type": "text/xml"}}. The text is sent instead of the
+ * payload; without it there is nothing to do. Of the headers only the content type counts.
+ */
+static void read_raw_body(struct creation *c, struct ph_faults *faults)
+{
+    struct ph_json_field *field = &c->fields[TRANSFORMATION];
+    struct ph_json_field members[] = {{.name = "rawPayload"}, {.name = "headers"}};
+    struct ph_json_fault json_fault;
+    struct ph_new_message *message = &c->item.message;
+    struct ph_arena *arena = c->call->req->arena;
+    struct ph_str body;
+
+    if (ph_json_scan(field->raw, members, 2, &json_fault) != PH_OK) {
+        fault(c->call, faults, field->name, "has to be an object", "type_error.dict");
+        return;
+    }
+    if (is_given(&members[1]))
+        read_content_type(c, faults, members[1].raw);
+    if (!is_given(&members[0])) {
+        message->content_type = PH_STR_NONE;
+        return;
+    }
+    if (members[0].kind != PH_JSON_STRING ||
+        ph_json_string(arena, members[0].raw, &body) != PH_OK) {
+        fault(c->call, faults, field->name,
+              "rawPayload has to be a string without U+0000 and lone surrogates", "type_error.str");
+        return;
+    }
+    message->json =
+        (struct ph_str){ph_arena_copy(arena, c->item.body.ptr, c->item.body.len), c->item.body.len};
+    c->item.body = body;
+}
+
 /* False: answered. */
 static bool read_message(struct creation *c)
 {
@@ -219,10 +279,9 @@ static bool read_message(struct creation *c)
     if (is_given(&c->fields[DELIVER_AT]))
         fault(c->call, &faults, "deliverAt", "delayed messages are not supported",
               "value_error.unsupported");
-    if (is_given(&c->fields[TRANSFORMATION]))
-        fault(c->call, &faults, "transformationsParams", "transformations are not supported",
-              "value_error.unsupported");
     item->body = c->fields[PAYLOAD].raw;
+    if (is_given(&c->fields[TRANSFORMATION]))
+        read_raw_body(c, &faults);
     return !ph_faults_answer(c->call, &faults);
 }
 
@@ -282,9 +341,10 @@ static void done(struct ph_ingest_item *item, enum ph_err err)
     switch (err) {
     case PH_OK:
         c->view.id = item->message.payload->message;
-        c->view.payload = c->with_content ? (struct ph_str){item->message.payload->bytes,
-                                                            item->message.payload->len}
-                                          : PH_STR("{}");
+        c->view.payload = !c->with_content         ? PH_STR("{}")
+                          : item->message.json.ptr ? item->message.json
+                                                   : (struct ph_str){item->message.payload->bytes,
+                                                                     item->message.payload->len};
         answer_message(c, &c->view);
         return;
     case PH_ERR_CONFLICT:

@@ -75,6 +75,21 @@ static bool names_accept(struct ph_str header_lines)
     return false;
 }
 
+/* Custom headers but those that the signature has: each comes once. */
+static void add_custom_lines(struct ph_buf *head, const struct ph_endpoint_config *config)
+{
+    struct ph_str rest = config->header_lines, line, value, name;
+
+    while (ph_str_split(&rest, '\n', &line)) {
+        value = line;
+        if (line.len == 0 || !ph_str_split(&value, ':', &name) ||
+            ph_sign_style_sends(&config->style, name))
+            continue;
+        ph_buf_add_str(head, line);
+        ph_buf_add_char(head, '\n');
+    }
+}
+
 /* The lines of the request head that are the same for every attempt. */
 static void write_head(struct target *target)
 {
@@ -95,8 +110,8 @@ static void write_head(struct target *target)
     ph_buf_add_str(head, user_agent);
     if (!names_accept(target->config->header_lines))
         ph_buf_add_c(head, "\r\nAccept: */*");
-    ph_buf_add_c(head, "\r\nContent-Type: application/json\r\n");
-    ph_buf_add_str(head, target->config->header_lines);
+    ph_buf_add_c(head, "\r\n");
+    add_custom_lines(head, target->config);
 }
 
 void courier_target_apply(struct target *target, struct ph_endpoint_config *config)
@@ -110,10 +125,11 @@ void courier_target_apply(struct target *target, struct ph_endpoint_config *conf
     target->gone = false;
     if (config->disabled)
         return;
-    target->origin = ph_http_origin_open(target->courier->http, &config->url);
+    target->origin = ph_http_origin_open(target->courier->http, &config->url, NULL);
     for (size_t i = 0; i < config->n_secrets && target->n_signers < SIGNERS_MAX; i++) {
         target->signer_expires_ms[target->n_signers] = config->secrets[i].expires_ms;
-        target->signers[target->n_signers++] = ph_signer_new(&config->secrets[i].secret);
+        target->signers[target->n_signers++] =
+            ph_sign_profile_signer(config->style.profile, &config->secrets[i].secret);
     }
     write_head(target);
 }
@@ -139,6 +155,8 @@ static void loaded(enum ph_err err, struct ph_endpoint_config **configs, void *c
     target->load_arena = NULL;
     if (err == PH_OK) /* else the sweep tries again */
         courier_serve(target);
+    else
+        courier_end_trials(target, PH_ERR_UNAVAILABLE);
     courier_check_stopped(courier);
 }
 
@@ -168,7 +186,8 @@ static void sweep_node(struct ph_map_node *node, void *ctx)
     struct target *target = ph_container_of(node, struct target, by_id);
     uint64_t now_ms = *(uint64_t *)ctx;
 
-    if (target->queue.first || target->in_flight || target->loading || target->is_ready)
+    if (target->queue.first || target->in_flight || target->trials_in_flight ||
+        target->trials.first || target->loading || target->is_ready)
         target->idle_since_ms = now_ms;
     else if (now_ms - target->idle_since_ms > TARGET_IDLE_MS)
         courier_target_free(target);

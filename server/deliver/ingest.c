@@ -110,8 +110,9 @@ static void enqueue(struct ph_ingest_item *item, struct ph_subscriptions *snapsh
     item->snapshot = snapshot;
     item->message.subscriptions = snapshot;
     if (!ph_id_eq(before->application, snapshot->application)) {
-        item->message.payload = ph_payload_new(before->message, item->tenant, snapshot->application,
-                                               (struct ph_str){before->bytes, before->len});
+        item->message.payload =
+            ph_payload_new(before->message, item->tenant, snapshot->application, before->event_type,
+                           before->content_type, (struct ph_str){before->bytes, before->len});
         ph_payload_unref(before);
     }
     list_add(&item->ingest->waiting, item);
@@ -152,7 +153,8 @@ void ph_ingest_submit(struct ph_ingest *ingest, struct ph_ingest_item *item)
     }
     ingest->under_way_bytes += item->body.len;
     item->message.payload =
-        ph_payload_new(ph_id_new(ph_clock_wall_ms()), item->tenant, application, item->body);
+        ph_payload_new(ph_id_new(ph_clock_wall_ms()), item->tenant, application,
+                       item->message.event_type, item->message.content_type, item->body);
     if (snapshot) {
         enqueue(item, snapshot);
         return;

@@ -8,9 +8,13 @@
 -- holds: a second's worth at most. An ordered one gives its oldest messages and is held for this node until they are done.
 -- name: claim_due
 WITH RECURSIVE held AS (
-    UPDATE endpoint_schedule SET held_until = greatest(held_until, now() + interval '1 second')
-    WHERE endpoint_id = ANY ($4::uuid[])
-    RETURNING serve_at
+    UPDATE endpoint_schedule s SET held_until = greatest(s.held_until, now() + interval '1 second')
+    FROM (
+        SELECT endpoint_id FROM endpoint_schedule WHERE endpoint_id = ANY ($4::uuid[])
+        ORDER BY endpoint_id FOR UPDATE SKIP LOCKED
+    ) full_ones
+    WHERE s.endpoint_id = full_ones.endpoint_id
+    RETURNING s.serve_at
 ), turns (tenant_id) AS (
     (SELECT tenant_id FROM endpoint_schedule WHERE tenant_id > $5::uuid ORDER BY tenant_id LIMIT 1)
     UNION ALL
@@ -24,7 +28,7 @@ WITH RECURSIVE held AS (
     ) s
     LIMIT $2::int4
 ), due AS MATERIALIZED (
-    SELECT s.endpoint_id, seen.changes, e.id IS NULL AS gone, coalesce(e.paused OR e.disabled, false) AS stopped,
+    SELECT s.endpoint_id, s.changes <> seen.changes AS changed, e.id IS NULL AS gone, coalesce(e.paused OR e.disabled, false) AS stopped,
            coalesce(e.ordering = 'fifo', false) AS ordered, nullif(e.throttle_rate, 0) AS rate,
            least(nullif(e.throttle_rate, 0),
                  coalesce(s.tokens + nullif(e.throttle_rate, 0)
@@ -33,6 +37,7 @@ WITH RECURSIVE held AS (
     FROM seen
     JOIN endpoint_schedule s ON s.endpoint_id = seen.endpoint_id
     LEFT JOIN endpoints e ON e.id = s.endpoint_id
+    WHERE s.serve_at <= now() -- still: another node may have served it since the snapshot
     FOR UPDATE OF s SKIP LOCKED
 ), freely AS MATERIALIZED (
     SELECT w.* FROM due CROSS JOIN LATERAL (
@@ -63,41 +68,43 @@ WITH RECURSIVE held AS (
     ) AS next_at, taken.ordered AND taken.n > 0 AS busy FROM taken
 ), moved AS (
     UPDATE endpoint_schedule s
-    SET next_due_at = CASE WHEN s.changes = r.changes THEN coalesce(greatest(r.next_at, now()), 'infinity')
-                           ELSE least(s.next_due_at, now()) END,
+    SET next_due_at = CASE WHEN r.changed THEN least(s.next_due_at, now())
+                           ELSE coalesce(greatest(r.next_at, now()), 'infinity') END,
         held_until = CASE WHEN r.busy THEN 'infinity'
                           WHEN r.stopped THEN now() + interval '10 minutes'
                           WHEN r.tokens - r.n < 1 THEN now() + (1 - (r.tokens - r.n)) / r.rate * interval '1 second'
                           ELSE s.held_until END,
         busy_node = CASE WHEN r.busy THEN $1::int4 END,
-        tokens = r.tokens - r.n, refilled_at = CASE WHEN r.rate IS NOT NULL THEN now() END
+        tokens = r.tokens - r.n, refilled_at = CASE WHEN r.rate IS NOT NULL THEN greatest(s.refilled_at, now()) END
     FROM rest r
     WHERE s.endpoint_id = r.endpoint_id
-      AND (s.changes <> r.changes OR r.next_at IS NOT NULL OR r.busy OR r.rate IS NOT NULL)
+      AND (r.changed OR r.next_at IS NOT NULL OR r.busy OR r.rate IS NOT NULL)
 ), emptied AS (
     DELETE FROM endpoint_schedule s USING rest r
     WHERE s.endpoint_id = r.endpoint_id
-      AND NOT (s.changes <> r.changes OR r.next_at IS NOT NULL OR r.busy OR r.rate IS NOT NULL)
+      AND NOT (r.changed OR r.next_at IS NOT NULL OR r.busy OR r.rate IS NOT NULL)
 )
 SELECT 0::int2, NULL::uuid, NULL::uuid,
        CASE WHEN (SELECT count(*) FROM seen) = $2::int4 THEN (SELECT tenant_id FROM seen ORDER BY tenant_id DESC LIMIT 1) END,
        NULL::uuid, NULL::int2, NULL::int2, NULL::boolean, NULL::bytea, NULL::int4[], now(),
        least((SELECT min(serve_at) FROM endpoint_schedule WHERE serve_at > now()), (SELECT min(serve_at) FROM held),
              CASE WHEN (SELECT count(*) FROM due) < (SELECT count(*) FROM seen) THEN now() + interval '10 milliseconds' END),
-       EXISTS (SELECT FROM rest WHERE next_at <= now() AND NOT busy AND NOT stopped)
-           OR EXISTS (SELECT FROM seen GROUP BY tenant_id HAVING count(*) = $6::int4)
+       EXISTS (SELECT FROM rest WHERE (changed OR next_at <= now()) AND NOT busy AND NOT stopped)
+           OR EXISTS (SELECT FROM seen GROUP BY tenant_id HAVING count(*) = $6::int4),
+       NULL::text, NULL::text
 UNION ALL
-(SELECT 1::int2, c.endpoint_id, c.message_id, c.tenant_id, c.application_id, c.attempts, c.trigger_type, c.ordered, m.payload,
-        coalesce(v.retry_schedule, t.retry_schedule), c.next_at, NULL, NULL
+(SELECT 1::int2, c.endpoint_id, c.message_id, c.tenant_id, c.application_id, c.attempts, c.trigger_type, c.ordered,
+        coalesce(m.raw_body, m.payload), coalesce(v.retry_schedule, t.retry_schedule), c.next_at, NULL, NULL, m.event_type,
+        m.content_type
  FROM claimed c
  LEFT JOIN messages m ON m.application_id = c.application_id AND m.id = c.message_id
  LEFT JOIN tenants t ON t.id = c.tenant_id
  LEFT JOIN event_types v ON v.tenant_id = c.tenant_id AND v.name = m.event_type
  ORDER BY c.ordered, CASE WHEN c.ordered THEN c.message_id END, c.next_at, c.message_id)
 UNION ALL
-SELECT CASE WHEN next_at IS NULL THEN 2 ELSE 3 END::int2, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-       NULL, NULL
-FROM rest WHERE (next_at IS NULL OR next_at <= now()) AND NOT busy AND NOT stopped
+SELECT CASE WHEN next_at IS NULL AND NOT changed THEN 2 ELSE 3 END::int2, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL
+FROM rest WHERE (changed OR next_at IS NULL OR next_at <= now()) AND NOT busy AND NOT stopped
 
 -- The endpoint has changed: whatever held it, it may be served again, unless it is stopped. One that is gone too, for its
 -- deliveries are to be cancelled.
@@ -106,6 +113,16 @@ WITH released AS (
     UPDATE endpoint_schedule s SET held_until = '-infinity', changes = s.changes + 1
     WHERE s.endpoint_id = $1::uuid AND s.held_until > now() AND s.busy_node IS NULL
       AND (SELECT e.disabled OR e.paused FROM endpoints e WHERE e.id = s.endpoint_id) IS NOT TRUE
+    RETURNING 1
+)
+SELECT count(*)::int4 FROM released
+
+-- The endpoint has room in memory again: ends the second for which claims left it alone, and no longer hold.
+-- name: schedule_room
+WITH released AS (
+    UPDATE endpoint_schedule SET held_until = '-infinity', changes = changes + 1
+    WHERE endpoint_id = $1::uuid AND held_until > now() AND held_until <= now() + interval '1 second'
+      AND busy_node IS NULL
     RETURNING 1
 )
 SELECT count(*)::int4 FROM released
@@ -126,7 +143,8 @@ WITH freed AS (
           UNION SELECT endpoint_id, tenant_id FROM endpoint_schedule WHERE busy_node = $1::int4) f
     ORDER BY endpoint_id
     ON CONFLICT (endpoint_id) DO UPDATE
-    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at), busy_node = NULL,
+    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at),
+        busy_node = CASE WHEN s.busy_node = $1::int4 THEN NULL ELSE s.busy_node END,
         held_until = CASE WHEN s.busy_node = $1::int4 THEN '-infinity' ELSE s.held_until END
 ), gone AS (
     DELETE FROM nodes WHERE id = $1::int4

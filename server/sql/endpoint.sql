@@ -14,7 +14,7 @@ WITH app AS (
       AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header
 FROM app LEFT JOIN LATERAL (
     SELECT * FROM endpoints c
     WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id > $4::uuid
@@ -29,7 +29,7 @@ WITH app AS (
       AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header
 FROM app LEFT JOIN LATERAL (
     SELECT * FROM endpoints c
     WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id < $4::uuid
@@ -44,12 +44,12 @@ WITH app AS (
       AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header
 FROM app JOIN endpoints e ON e.application_id = app.id
 WHERE e.tenant_id = $1
   AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = app.id AND u.uid = $5::text))
 
--- Makes the endpoint $4 and its first secret $5. No row: no such application.
+-- Makes the endpoint $4 and its first secret $5, of kind $17. No row: no such application.
 -- name: endpoint_create
 WITH app AS (
     UPDATE applications SET config_version = config_version + 1
@@ -58,16 +58,17 @@ WITH app AS (
     RETURNING id
 ), e AS (
     INSERT INTO endpoints (id, tenant_id, application_id, uid, url, description, disabled, event_types, channels,
-                           metadata, throttle_rate)
+                           metadata, throttle_rate, signature_profile, signature_header)
     SELECT $4::uuid, $1, app.id, $7::text, $8::text, $9::text, $10::boolean, $11::text[], $12::text[], $13::json,
-           $14::integer
+           $14::integer, $15::text, $16::text
     FROM app
     RETURNING *
 ), secret AS (
-    INSERT INTO endpoint_secrets (id, tenant_id, endpoint_id, sealed)
-    SELECT $5::uuid, $1, e.id, $6::bytea FROM e
+    INSERT INTO endpoint_secrets (id, tenant_id, endpoint_id, sealed, kind)
+    SELECT $5::uuid, $1, e.id, $6::bytea, $17::smallint FROM e
 )
 SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
+       signature_profile, signature_header,
        pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
 FROM e
 
@@ -93,11 +94,14 @@ WITH target AS MATERIALIZED (
         channels = CASE WHEN $6 & 32 <> 0 THEN $12::text[] ELSE e.channels END,
         metadata = CASE WHEN $6 & 64 <> 0 THEN $13::json ELSE e.metadata END,
         throttle_rate = CASE WHEN $6 & 128 <> 0 THEN $14::integer ELSE e.throttle_rate END,
+        signature_profile = CASE WHEN $6 & 65536 <> 0 THEN $15::text ELSE e.signature_profile END,
+        signature_header = CASE WHEN $6 & 131072 <> 0 THEN $16::text ELSE e.signature_header END,
         version = e.version + 1, updated_at = now()
     FROM app WHERE e.id = app.endpoint_id AND e.tenant_id = $1
     RETURNING e.*
 )
 SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
+       signature_profile, signature_header,
        pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
 FROM e
 
@@ -122,7 +126,7 @@ FROM e
 
 -- The current secret.
 -- name: endpoint_secret
-SELECT s.id, s.sealed
+SELECT s.id, s.sealed, s.kind
 FROM applications a
 JOIN endpoints e ON e.application_id = a.id
 JOIN endpoint_secrets s ON s.endpoint_id = e.id
@@ -131,7 +135,7 @@ WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND s.tenant_id = $1 AND s.exp
   AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ORDER BY s.id DESC LIMIT 1
 
--- Makes $6 the current secret; the one before signs along for $8 seconds, with 0 it is deleted. Nothing changes and
+-- Makes $6 of kind $10 the current secret; the one before signs along for $8 seconds, with 0 it is deleted. Nothing changes and
 -- `rotated` is false when there are already $9 old ones, or when another change of the endpoint came between.
 -- name: endpoint_secret_rotate
 WITH target AS MATERIALIZED (
@@ -159,8 +163,8 @@ WITH target AS MATERIALIZED (
     UPDATE endpoint_secrets s SET expires_at = now() + $8 * interval '1 second'
     FROM e WHERE s.endpoint_id = e.id AND s.tenant_id = $1 AND s.expires_at IS NULL AND $8 > 0
 ), made AS (
-    INSERT INTO endpoint_secrets (id, tenant_id, endpoint_id, sealed)
-    SELECT $6::uuid, $1, e.id, $7::bytea FROM e
+    INSERT INTO endpoint_secrets (id, tenant_id, endpoint_id, sealed, kind)
+    SELECT $6::uuid, $1, e.id, $7::bytea, $10::smallint FROM e
     RETURNING endpoint_id
 )
 SELECT target.old_secrets, told.endpoint_id IS NOT NULL AS rotated

@@ -92,7 +92,7 @@ WITH named AS MATERIALIZED (
     ORDER BY t.endpoint_id, t.id DESC
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at, e.last_status, e.owed, e.attempts, e.next_at
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header, e.last_status, e.owed, e.attempts, e.next_at
 FROM target LEFT JOIN LATERAL (
     SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
     FROM endpoints c
@@ -123,7 +123,7 @@ WITH named AS MATERIALIZED (
     ORDER BY t.endpoint_id, t.id DESC
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at, e.last_status, e.owed, e.attempts, e.next_at
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header, e.last_status, e.owed, e.attempts, e.next_at
 FROM target LEFT JOIN LATERAL (
     SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
     FROM endpoints c

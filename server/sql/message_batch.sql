@@ -23,8 +23,9 @@ WITH stale AS (
                     (SELECT m.id FROM messages m WHERE m.application_id = i.application_id AND m.id = i.id) IS NULL
                 ELSE false END AS stale
     FROM unnest($4::int4[], $5::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
-                $11::text[], $12::text[], $13::timestamptz[], $14::uuid[], $15::bytea[])
-        AS i (n, ix, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload)
+                $11::text[], $12::text[], $13::timestamptz[], $14::uuid[], $15::bytea[], $16::bytea[], $17::text[])
+        AS i (n, ix, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload, raw_body,
+              content_type)
 ), ranked AS (
     SELECT n, id, tenant_id, application_id, key, event_id,
            CASE WHEN key IS NOT NULL THEN first_value(id) OVER (PARTITION BY tenant_id, key ORDER BY n) END AS key_first,
@@ -61,19 +62,20 @@ WITH stale AS (
                    WHEN no_key THEN 1 ELSE 2 END
     FROM lost WHERE no_key OR no_uid
 ), stored AS (
-    INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload)
+    INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload,
+                          raw_body, content_type)
     SELECT application_id, id, tenant_id, event_type, event_id, string_to_array(channels, ','),
-           string_to_array(tags, ','), expires_at, payload
+           string_to_array(tags, ','), expires_at, payload, raw_body, content_type
     FROM input WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
 ), owed AS (
     INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at, node_id)
     SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
-    FROM unnest($16::int4[], $17::uuid[], $18::uuid[], $19::uuid[], $20::uuid[], $21::int4[])
+    FROM unnest($18::int4[], $19::uuid[], $20::uuid[], $21::uuid[], $22::uuid[], $23::int4[])
         AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
     WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
 ), scheduled AS (
     INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at)
-    SELECT endpoint_id, min(tenant_id::text)::uuid, now() FROM unnest($22::int4[], $23::uuid[], $24::uuid[]) AS w (n, endpoint_id, tenant_id)
+    SELECT endpoint_id, min(tenant_id::text)::uuid, now() FROM unnest($24::int4[], $25::uuid[], $26::uuid[]) AS w (n, endpoint_id, tenant_id)
     WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
     GROUP BY endpoint_id ORDER BY endpoint_id
     ON CONFLICT (endpoint_id) DO UPDATE SET changes = endpoint_schedule.changes + 1,

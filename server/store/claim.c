@@ -18,7 +18,9 @@ enum {
     COL_RETRY,
     COL_TIME,
     COL_NEXT,
-    COL_MORE
+    COL_MORE,
+    COL_EVENT_TYPE,
+    COL_CONTENT_TYPE
 };
 
 enum { ROW_SUMMARY, ROW_DELIVERY, ROW_DRAINED, ROW_BEHIND };
@@ -116,7 +118,8 @@ static struct ph_job *read_job(const PGresult *res, int row, int32_t node_id)
     struct ph_str bytes = ph_db_str(res, row, COL_PAYLOAD);
     struct ph_payload *payload =
         ph_payload_new(ph_db_id(res, row, COL_MESSAGE), ph_db_id(res, row, COL_TENANT),
-                       ph_db_id(res, row, COL_APPLICATION), bytes);
+                       ph_db_id(res, row, COL_APPLICATION), ph_db_str(res, row, COL_EVENT_TYPE),
+                       ph_db_str(res, row, COL_CONTENT_TYPE), bytes);
     struct ph_job *job = ph_job_new(payload, ph_db_id(res, row, COL_ENDPOINT), NULL, node_id,
                                     (int)ph_db_int(res, row, COL_ATTEMPTS));
 

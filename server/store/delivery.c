@@ -6,9 +6,14 @@
 #include <string.h>
 
 struct ph_payload *ph_payload_new(struct ph_id message, struct ph_id tenant,
-                                  struct ph_id application, struct ph_str bytes)
+                                  struct ph_id application, struct ph_str event_type,
+                                  struct ph_str content_type, struct ph_str bytes)
 {
-    struct ph_payload *payload = ph_malloc(sizeof *payload + bytes.len);
+    if (!content_type.ptr)
+        content_type = PH_STR("application/json");
+    struct ph_payload *payload =
+        ph_malloc(sizeof *payload + bytes.len + event_type.len + content_type.len);
+    char *texts = payload->bytes + bytes.len;
 
     atomic_init(&payload->refs, 1);
     payload->message = message;
@@ -19,6 +24,11 @@ struct ph_payload *ph_payload_new(struct ph_id message, struct ph_id tenant,
     payload->retry = NULL;
     if (bytes.len)
         memcpy(payload->bytes, bytes.ptr, bytes.len);
+    if (event_type.len)
+        memcpy(texts, event_type.ptr, event_type.len);
+    payload->event_type = (struct ph_str){texts, event_type.len};
+    memcpy(texts + event_type.len, content_type.ptr, content_type.len);
+    payload->content_type = (struct ph_str){texts + event_type.len, content_type.len};
     ph_metric_add(payload_bytes_memory, (int64_t)bytes.len);
     return payload;
 }

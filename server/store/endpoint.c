@@ -59,6 +59,8 @@ void ph_endpoint_read_row(struct ph_arena *arena, const PGresult *res, int row,
     out->throttle_rate = ph_db_is_null(res, row, 8) ? -1 : ph_db_int(res, row, 8);
     out->created_ms = ph_db_time(res, row, 9);
     out->updated_ms = ph_db_time(res, row, 10);
+    out->signature_profile = ph_db_str(res, row, 11);
+    out->signature_header = ph_db_str(res, row, 12);
 }
 
 static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -151,6 +153,8 @@ static void add_change(struct ph_db_req *req, const struct ph_endpoint_change *c
         ph_db_add_null(req);
     else
         ph_db_add_i32(req, (int32_t)change->throttle_rate);
+    ph_db_add_ref(req, change->signature_profile);
+    ph_db_add_ref(req, change->signature_header);
 }
 
 void ph_endpoint_create(struct ph_db *db, struct ph_arena *arena, const struct ph_keyring *keyring,
@@ -167,6 +171,7 @@ void ph_endpoint_create(struct ph_db *db, struct ph_arena *arena, const struct p
     ph_db_add_id(&op->req, secret_id);
     ph_db_add_ref(&op->req, seal_secret(arena, keyring, tenant, secret_id, secret));
     add_change(&op->req, change);
+    ph_db_add_i16(&op->req, (int16_t)secret->kind);
     ph_db_send(db, &op->req);
 }
 

@@ -78,12 +78,13 @@ static void on_secret(struct ph_db_req *req, enum ph_err err, PGresult *res)
         err = PH_ERR_NOT_FOUND;
     if (err == PH_OK) {
         sealed = ph_db_str(res, 0, 1);
-        if (sealed.len > PH_SECRET_BYTES_MAX + PH_SEAL_OVERHEAD ||
+        if (sealed.len > sizeof op->secret.bytes + PH_SEAL_OVERHEAD ||
             ph_unseal(op->keyring, op->path.tenant, ph_db_id(res, 0, 0), sealed, op->secret.bytes,
                       &op->secret.len) != PH_OK) {
             log_sealed("secret", ph_db_id(res, 0, 0));
             err = PH_ERR_INTERNAL;
         }
+        op->secret.kind = (enum ph_secret_kind)ph_db_int(res, 0, 2);
     }
     op->done.secret(op->ctx, err, err == PH_OK ? &op->secret : NULL);
 }
@@ -132,6 +133,7 @@ static void rotate(struct sealed_op *op)
     ph_db_add_ref(&op->req, (struct ph_str){(const char *)sealed, plain.len + PH_SEAL_OVERHEAD});
     ph_db_add_i32(&op->req, op->grace_s);
     ph_db_add_i32(&op->req, PH_ENDPOINT_OLD_SECRETS_MAX);
+    ph_db_add_i16(&op->req, (int16_t)op->secret.kind);
     ph_db_send(op->db, &op->req);
 }
 

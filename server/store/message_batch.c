@@ -21,6 +21,8 @@ enum {
     MSG_EXPIRES,
     MSG_KEY,
     MSG_PAYLOAD,
+    MSG_RAW_BODY,
+    MSG_CONTENT_TYPE,
     DEL_N,
     DEL_ENDPOINT,
     DEL_MESSAGE,
@@ -34,10 +36,10 @@ enum {
 };
 
 static const enum ph_db_array_of array_types[ARRAYS] = {
-    PH_DB_I32S,  PH_DB_UUIDS, PH_DB_I64S,   PH_DB_I32S,  PH_DB_I32S,  PH_DB_UUIDS,
-    PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_TEXTS,  PH_DB_TEXTS, PH_DB_TEXTS, PH_DB_TEXTS,
-    PH_DB_TIMES, PH_DB_UUIDS, PH_DB_BYTEAS, PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS,
-    PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_I32S,   PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS,
+    PH_DB_I32S,   PH_DB_UUIDS,  PH_DB_I64S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS,
+    PH_DB_UUIDS,  PH_DB_TEXTS,  PH_DB_TEXTS, PH_DB_TEXTS, PH_DB_TEXTS, PH_DB_TIMES, PH_DB_UUIDS,
+    PH_DB_BYTEAS, PH_DB_BYTEAS, PH_DB_TEXTS, PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS,
+    PH_DB_UUIDS,  PH_DB_I32S,   PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS,
 };
 
 /* Largest of the other arrays: a million endpoints of one message still fit. */
@@ -64,7 +66,7 @@ struct ph_message_batch *ph_message_batch_new(size_t max_bytes)
 
     for (int i = 0; i < ARRAYS; i++)
         ph_db_array_init(&batch->arrays[i], array_types[i],
-                         i == MSG_PAYLOAD ? max_bytes : OTHER_BYTES_MAX);
+                         i == MSG_PAYLOAD || i == MSG_RAW_BODY ? max_bytes : OTHER_BYTES_MAX);
     batch->arena = ph_arena_new();
     return batch;
 }
@@ -127,7 +129,11 @@ int ph_message_batch_add(struct ph_message_batch *batch, const struct ph_new_mes
         ph_db_array_id(&a[MSG_KEY], message->idempotency_key);
     else
         ph_db_array_null(&a[MSG_KEY]);
-    ph_db_array_str(&a[MSG_PAYLOAD], (struct ph_str){payload->bytes, payload->len});
+    bool is_raw = message->json.ptr != NULL;
+    struct ph_str body = {payload->bytes, payload->len};
+    ph_db_array_str(&a[MSG_PAYLOAD], is_raw ? message->json : body);
+    ph_db_array_str(&a[MSG_RAW_BODY], is_raw ? body : PH_STR_NONE);
+    ph_db_array_str(&a[MSG_CONTENT_TYPE], is_raw ? message->content_type : PH_STR_NONE);
     return n;
 }
 
@@ -166,7 +172,7 @@ int ph_message_batch_deliveries(const struct ph_message_batch *batch)
 
 size_t ph_message_batch_bytes(const struct ph_message_batch *batch)
 {
-    return batch->arrays[MSG_PAYLOAD].buf.len;
+    return batch->arrays[MSG_PAYLOAD].buf.len + batch->arrays[MSG_RAW_BODY].buf.len;
 }
 
 static void stored(struct ph_db_req *req, enum ph_err err, PGresult *res)

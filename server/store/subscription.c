@@ -25,9 +25,13 @@ enum {
     COL_RATE,
     COL_RETRY,
     COL_FAILING,
+    COL_PROFILE,
+    COL_HEADER_PREFIX,
+    COL_SIGNATURE_HEADER,
     COL_SECRET_ID,
     COL_SECRET,
     COL_SECRET_EXPIRES,
+    COL_SECRET_KIND,
 };
 
 struct ph_subscriptions *ph_subscriptions_ref(struct ph_subscriptions *subscriptions)
@@ -105,9 +109,25 @@ static void read_secret(struct ph_endpoint_config *config, const struct ph_keyri
         log_sealed(config, "secret");
         return;
     }
+    to->secret.kind = (enum ph_secret_kind)ph_db_int(res, row, COL_SECRET_KIND);
     to->expires_ms =
         ph_db_is_null(res, row, COL_SECRET_EXPIRES) ? 0 : ph_db_time(res, row, COL_SECRET_EXPIRES);
     config->n_secrets++;
+}
+
+static void read_style(struct ph_endpoint_config *config, const PGresult *res, int row)
+{
+    struct ph_sign_style *style = &config->style;
+
+    if (ph_sign_profile_parse(ph_db_str(res, row, COL_PROFILE), &style->profile) != PH_OK) {
+        ph_log(PH_LOG_ERROR, "an endpoint has an unknown signature profile; it gets standard",
+               ph_log_id("endpoint", PH_ID_ENDPOINT, config->id));
+        style->profile = PH_SIGN_STANDARD;
+    }
+    style->prefix = copy_str(config->arena, ph_db_str(res, row, COL_HEADER_PREFIX));
+    style->header = ph_db_is_null(res, row, COL_SIGNATURE_HEADER)
+                        ? PH_SIGNATURE_HEADER
+                        : copy_str(config->arena, ph_db_str(res, row, COL_SIGNATURE_HEADER));
 }
 
 /* Reads one endpoint, which has rows from *row on, one for each secret. */
@@ -143,6 +163,7 @@ static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring
         ph_arena_defer(arena, free, config->retry);
     config->n_channels = copy_names(arena, res, first, COL_CHANNELS, &config->channels);
     read_headers(config, keyring, ph_db_str(res, first, COL_HEADERS));
+    read_style(config, res, first);
 
     while (end < PQntuples(res) && ph_id_eq(ph_db_id(res, end, COL_ENDPOINT), config->id))
         end++;

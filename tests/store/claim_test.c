@@ -469,7 +469,7 @@ static void send_ingest(struct ingest *ingest)
         .batch = ph_message_batch_new(1000),
         .message = {.subscriptions = &red.subscriptions,
                     .payload = ph_payload_new(new_id(), red.id, red.subscriptions.application,
-                                              PH_STR("{}")),
+                                              PH_STR("a.b"), PH_STR_NONE, PH_STR("{}")),
                     .event_type = PH_STR("a.b")}};
     ph_message_batch_add_delivery(ingest->batch,
                                   ph_message_batch_add(ingest->batch, &ingest->message),

@@ -30,7 +30,7 @@ static struct sent add(struct ph_message_batch *to, const struct tenant *tenant,
         .message = {
             .subscriptions = &tenant->subscriptions,
             .payload = ph_payload_new(new_id(), tenant->id, tenant->subscriptions.application,
-                                      PH_STR("{\"a\": 1}")),
+                                      PH_STR("a.b"), PH_STR_NONE, PH_STR("{\"a\": 1}")),
             .event_type = PH_STR("a.b"),
             .event_id = ph_str_of(event_id),
             .has_key = key != 0,
@@ -280,7 +280,8 @@ static void channels_tags_and_expiry_are_stored(void **state)
     struct sent sent[2];
     struct ph_new_message message = {
         .subscriptions = &red.subscriptions,
-        .payload = ph_payload_new(new_id(), red.id, red.subscriptions.application, PH_STR("{}")),
+        .payload = ph_payload_new(new_id(), red.id, red.subscriptions.application, PH_STR("a.b"),
+                                  PH_STR_NONE, PH_STR("{}")),
         .event_type = PH_STR("gr\xc3\xbc\xc3\x9f.e"),
         .channels = PH_STR("one,two"),
         .tags = PH_STR("t"),
@@ -336,7 +337,7 @@ static void payload_bytes_are_kept_exactly(void **state)
         struct ph_new_message message = {
             .subscriptions = &tenant->subscriptions,
             .payload = ph_payload_new(new_id(), tenant->id, tenant->subscriptions.application,
-                                      payloads[i]),
+                                      PH_STR("a.b"), PH_STR_NONE, payloads[i]),
             .event_type = PH_STR("a.b"),
         };
         sent[i] = (struct sent){message, ph_message_batch_add(batch, &message)};

@@ -201,7 +201,7 @@ static void check_full(const struct ph_endpoint_config *config)
     assert_true(ph_id_eq(config->id, red.endpoints[0]));
     assert_true(ph_id_eq(config->tenant, red.id));
     assert_true(ph_id_eq(config->application, red.subscriptions.application));
-    assert_int_equal(config->version, 5);
+    assert_int_equal(config->version, 6); /* the endpoint's 5 and the tenant's 1 */
     assert_true(config->disabled);
     assert_true(ph_str_eq_c(config->url_text, "https://red.example:8443/hook?x=1"));
     assert_true(config->url.tls);

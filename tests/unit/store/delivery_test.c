@@ -24,8 +24,8 @@ static int64_t bytes_in_memory(void)
 static void a_payload_is_a_copy_with_the_message_s_id_on_the_wire(void **state)
 {
     char bytes[] = "{\"a\":\0\"b\"}";
-    struct ph_payload *payload =
-        ph_payload_new(message, tenant, application, (struct ph_str){bytes, 10});
+    struct ph_payload *payload = ph_payload_new(message, tenant, application, PH_STR("a.b"),
+                                                PH_STR_NONE, (struct ph_str){bytes, 10});
     struct ph_id parsed;
     (void)state;
 
@@ -40,14 +40,35 @@ static void a_payload_is_a_copy_with_the_message_s_id_on_the_wire(void **state)
                                  (struct ph_str){payload->wire_id, payload->wire_id_len}, &parsed),
                      PH_OK);
     assert_true(ph_id_eq(parsed, message));
+    assert_true(ph_str_eq_c(payload->event_type, "a.b"));
+    assert_true(ph_str_eq_c(payload->content_type, "application/json"));
+    ph_payload_unref(payload);
+}
+
+static void a_payload_has_its_own_copies_of_its_texts(void **state)
+{
+    char type[] = "invoice.paid", content[] = "text/xml";
+    struct ph_payload *payload =
+        ph_payload_new(message, tenant, application, (struct ph_str){type, 12},
+                       (struct ph_str){content, 8}, PH_STR("<a/>"));
+    (void)state;
+
+    memset(type, 'x', sizeof type);
+    memset(content, 'x', sizeof content);
+    assert_int_equal(payload->len, 4);
+    assert_memory_equal(payload->bytes, "<a/>", 4);
+    assert_true(ph_str_eq_c(payload->event_type, "invoice.paid"));
+    assert_true(ph_str_eq_c(payload->content_type, "text/xml"));
     ph_payload_unref(payload);
 }
 
 static void the_last_one_to_let_go_frees_a_payload_and_its_bytes_count_until_then(void **state)
 {
     int64_t before = bytes_in_memory();
-    struct ph_payload *payload = ph_payload_new(message, tenant, application, PH_STR("0123456789")),
-                      *empty = ph_payload_new(message, tenant, application, PH_STR_NONE);
+    struct ph_payload *payload = ph_payload_new(message, tenant, application, PH_STR("a.b"),
+                                                PH_STR_NONE, PH_STR("0123456789")),
+                      *empty = ph_payload_new(message, tenant, application, PH_STR("a.b"),
+                                              PH_STR_NONE, PH_STR_NONE);
     (void)state;
 
     assert_int_equal(empty->len, 0);
@@ -75,7 +96,8 @@ static void *share(void *payload)
 static void threads_share_a_payload(void **state)
 {
     int64_t before = bytes_in_memory();
-    struct ph_payload *payload = ph_payload_new(message, tenant, application, PH_STR("shared"));
+    struct ph_payload *payload =
+        ph_payload_new(message, tenant, application, PH_STR("a.b"), PH_STR_NONE, PH_STR("shared"));
     pthread_t threads[4];
     (void)state;
 
@@ -114,7 +136,7 @@ static struct ph_endpoint_config *new_config(int *freed)
 /* Looks at the secret's memory while the arena goes. */
 static void assert_wiped(void *secret)
 {
-    static const uint8_t zeros[PH_SECRET_BYTES_MAX];
+    static const uint8_t zeros[PH_SECRET_TEXT_CHARS_MAX];
 
     assert_memory_equal(((struct ph_endpoint_secret *)secret)->secret.bytes, zeros, sizeof zeros);
 }
@@ -128,8 +150,8 @@ static void the_last_one_to_let_go_frees_a_configuration_and_wipes_its_secrets(v
     config->n_secrets = 2;
     config->secrets = ph_arena_array_of(config->arena, struct ph_endpoint_secret, 2);
     for (int i = 0; i < 2; i++) {
-        memset(config->secrets[i].secret.bytes, 'x', PH_SECRET_BYTES_MAX);
-        config->secrets[i].secret.len = PH_SECRET_BYTES_MAX;
+        memset(config->secrets[i].secret.bytes, 'x', PH_SECRET_TEXT_CHARS_MAX);
+        config->secrets[i].secret.len = PH_SECRET_TEXT_CHARS_MAX;
         ph_arena_defer(config->arena, assert_wiped, &config->secrets[i]);
     }
     assert_ptr_equal(ph_endpoint_config_ref(config), config);
@@ -197,7 +219,8 @@ static void a_job_holds_its_payload_and_configuration_until_it_is_freed(void **s
 {
     int64_t before = bytes_in_memory();
     int freed = 0;
-    struct ph_payload *payload = ph_payload_new(message, tenant, application, PH_STR("12345"));
+    struct ph_payload *payload =
+        ph_payload_new(message, tenant, application, PH_STR("a.b"), PH_STR_NONE, PH_STR("12345"));
     struct ph_endpoint_config *config = new_config(&freed);
     struct ph_job *job = ph_job_new(payload, endpoint, config, 7, 3),
                   *early = ph_job_new(payload, endpoint, NULL, 8, 0);
@@ -257,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_payload_is_a_copy_with_the_message_s_id_on_the_wire),
+        cmocka_unit_test(a_payload_has_its_own_copies_of_its_texts),
         cmocka_unit_test(the_last_one_to_let_go_frees_a_payload_and_its_bytes_count_until_then),
         cmocka_unit_test(threads_share_a_payload),
         cmocka_unit_test(the_last_one_to_let_go_frees_a_configuration_and_wipes_its_secrets),

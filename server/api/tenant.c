@@ -1,0 +1,119 @@
+/* What holds for all endpoints of the tenant that asks. */
+#include "posthorn/tenant.h"
+
+#include "api/routes.h"
+#include "api/signing_in.h"
+
+static void on_settings(void *ctx, enum ph_err err, const struct ph_tenant_settings *s)
+{
+    struct ph_json_writer *w;
+
+    if (err != PH_OK) {
+        ph_answer_error(ctx, err, NULL);
+        return;
+    }
+    w = ph_answer_writer(ctx, 16 * 1024);
+    ph_jw_object_begin(w);
+    ph_jw_key(w, "createdAt");
+    ph_jw_time(w, s->created_ms);
+    ph_jw_key(w, "headerPrefix");
+    ph_jw_str(w, s->header_prefix);
+    ph_jw_key(w, "name");
+    ph_jw_str(w, s->name);
+    ph_jw_key(w, "retrySchedule");
+    if (s->has_retry) {
+        ph_jw_array_begin(w);
+        for (size_t i = 0; i < s->n_retry; i++)
+            ph_jw_i64(w, s->retry_s[i]);
+        ph_jw_array_end(w);
+    } else {
+        ph_jw_null(w);
+    }
+    ph_jw_key(w, "signatureHeader");
+    ph_jw_str(w, s->signature_header);
+    ph_jw_key(w, "signatureProfile");
+    ph_jw_str(w, s->signature_profile);
+    ph_jw_key(w, "updatedAt");
+    ph_jw_time(w, s->updated_ms);
+    ph_jw_object_end(w);
+    ph_answer_json(ctx, 200, w);
+}
+
+void ph_api_tenant_get(struct ph_call *call)
+{
+    ph_tenant_get_settings(call->api->db, call->req->arena, call->tenant, on_settings, call);
+}
+
+static struct ph_str field_prefix(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                                  bool required)
+{
+    struct ph_str prefix = ph_field_str(call, faults, body, "headerPrefix", required, 0, 0, NULL);
+
+    if (prefix.ptr && !ph_header_token_ok(prefix, PH_HEADER_PREFIX_MAX))
+        ph_fault(call, faults, "body", "headerPrefix",
+                 "has to be 1 to 64 of a-z A-Z 0-9 and, inside, -", "value_error.str.regex");
+    return prefix;
+}
+
+/* Seconds between one attempt and the next; null: the instance's. */
+static void field_retry(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                        struct ph_tenant_settings *settings)
+{
+    json_t *list = json_object_get(body, "retrySchedule"), *item;
+    size_t i;
+
+    if (!list || json_is_null(list))
+        return;
+    settings->has_retry = true;
+    if (!json_is_array(list) || json_array_size(list) > PH_RETRY_WAITS_MAX) {
+        ph_fault(call, faults, "body", "retrySchedule",
+                 ph_arena_printf(call->req->arena, "has to be a list of at most %d numbers",
+                                 PH_RETRY_WAITS_MAX),
+                 "type_error.list");
+        return;
+    }
+    json_array_foreach(list, i, item)
+    {
+        if (!json_is_integer(item) || json_integer_value(item) < 0 ||
+            json_integer_value(item) > PH_RETRY_WAIT_MAX_S) {
+            ph_fault(call, faults, "body", "retrySchedule",
+                     ph_arena_printf(call->req->arena,
+                                     "item %zu has to be a number of seconds from 0 to %d", i,
+                                     PH_RETRY_WAIT_MAX_S),
+                     "value_error.number");
+            return;
+        }
+        settings->retry_s[settings->n_retry++] = (int32_t)json_integer_value(item);
+    }
+}
+
+void ph_api_tenant_patch(struct ph_call *call)
+{
+    struct ph_tenant_settings settings = {0};
+    struct ph_faults faults = {0};
+    json_t *body = ph_body_object(call);
+    bool name, prefix, profile, header, retry;
+
+    if (!body)
+        return;
+    name = json_object_get(body, "name") != NULL;
+    prefix = json_object_get(body, "headerPrefix") != NULL;
+    profile = json_object_get(body, "signatureProfile") != NULL;
+    retry = json_object_get(body, "retrySchedule") != NULL;
+    settings.name = ph_field_str(call, &faults, body, "name", name, 1, 0, NULL);
+    if (settings.name.len > PH_TENANT_NAME_MAX)
+        ph_fault(call, &faults, "body", "name", "has at most 256 bytes",
+                 "value_error.any_str.max_length");
+    settings.header_prefix = field_prefix(call, &faults, body, prefix);
+    settings.signature_profile = ph_api_field_profile(call, &faults, body, profile, NULL);
+    settings.signature_header = ph_api_field_signature_header(call, &faults, body, &header);
+    field_retry(call, &faults, body, &settings);
+    if (ph_faults_answer(call, &faults))
+        return;
+    unsigned set = (name ? PH_TENANT_SET_NAME : 0u) | (prefix ? PH_TENANT_SET_HEADER_PREFIX : 0u) |
+                   (profile ? PH_TENANT_SET_SIGNATURE_PROFILE : 0u) |
+                   (header ? PH_TENANT_SET_SIGNATURE_HEADER : 0u) |
+                   (retry ? PH_TENANT_SET_RETRY : 0u);
+    ph_tenant_update_settings(call->api->db, call->req->arena, call->tenant, set, &settings,
+                              on_settings, call);
+}
