@@ -351,23 +351,24 @@ static void endless_answer_is_cut(void **state)
     fails(script_endless, NULL, "http://", PH_ERR_OUT_CONNECT, "the proxy's answer is too long");
 }
 
-/* After the greeting plays the bytes of `answer`, given as text of hex pairs; a space waits for the client's next word. */
+/* After the greeting plays the bytes of `answer`, in hex; a space waits for the client's next word. */
 static void script_socks_words(struct peer *p)
 {
     uint8_t in[600];
     if (!read_n(p, in, 2) || !read_n(p, in + 2, in[1]))
         return;
-    for (const char *at = p->receiver->answer; *at != '\0';) {
-        unsigned byte;
-        if (*at == ' ') {
-            if (recv(p->fd, in, sizeof(in), 0) <= 0)
+    struct ph_str rest = ph_str_of(p->receiver->answer), word;
+    while (ph_str_split(&rest, ' ', &word)) {
+        uint8_t bytes[64];
+        for (size_t i = 0; i < word.len / 2; i++) {
+            unsigned byte = 0;
+            if (sscanf(word.ptr + 2 * i, "%2x", &byte) != 1)
                 return;
-            at++;
-            continue;
+            bytes[i] = (uint8_t)byte;
         }
-        if (sscanf(at, "%2x", &byte) != 1 || !peer_write(p, (char[]){(char)byte}, 1))
+        if (!peer_write(p, (const char *)bytes, word.len / 2) ||
+            (rest.ptr != NULL && recv(p->fd, in, sizeof(in), 0) <= 0))
             return;
-        at += 2;
     }
     peer_wait_for_end(p);
 }
