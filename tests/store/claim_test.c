@@ -47,7 +47,15 @@ struct taken {
     int attempts;
     bool gone;
     size_t payload_len;
+    char sent[64]; /* event type, content type and body */
 };
+
+static void describe(const struct ph_payload *payload, char out[64])
+{
+    snprintf(out, 64, "%.*s %.*s %.*s", (int)payload->event_type.len, payload->event_type.ptr,
+             (int)payload->content_type.len, payload->content_type.ptr, (int)payload->len,
+             payload->bytes);
+}
 
 struct answer {
     bool done;
@@ -75,7 +83,8 @@ static void on_claimed(enum ph_err err, struct ph_claim *claim, void *ctx)
         answer->taken[answer->n++] = (struct taken){job->endpoint,        job->payload->message,
                                                     job->payload->tenant, job->payload->application,
                                                     job->attempts_made,   job->message_gone,
-                                                    job->payload->len};
+                                                    job->payload->len,    ""};
+        describe(job->payload, answer->taken[answer->n - 1].sent);
         ph_job_free(job);
     }
 }
@@ -773,6 +782,23 @@ static void housekeeping_drops_what_is_past_retention_and_used_keys_after_twelve
         ask_number("SELECT count(*) FROM pg_class WHERE relname = 'messages_20200101'"), 0);
 }
 
+static void a_raw_body_is_delivered_as_what_it_is_instead_of_the_payload(void **state)
+{
+    struct ph_id plain = owe(&red, 0, -30), raw = owe(&red, 0, -20);
+    struct answer answer;
+    (void)state;
+
+    run_sql(admin,
+            "UPDATE messages SET raw_body = '<a/>', content_type = 'text/xml' WHERE id = '%s'",
+            uuid_text(raw));
+    schedule();
+    answer = claim(10, 10);
+    assert_int_equal(answer.n, 2);
+    assert_true(ph_id_eq(answer.taken[0].message, plain));
+    assert_string_equal(answer.taken[0].sent, "a.b application/json {\"m\":1}");
+    assert_string_equal(answer.taken[1].sent, "a.b text/xml <a/>");
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -791,6 +817,7 @@ int main(void)
         TEST(a_claim_may_leave_endpoints_alone_for_a_second),
         TEST(the_next_time_forgot_endpoints_that_the_claim_left_alone),
         TEST(a_delivery_whose_message_is_gone_says_so),
+        TEST(a_raw_body_is_delivered_as_what_it_is_instead_of_the_payload),
         TEST(two_claimers_never_take_the_same_delivery),
         TEST(an_endpoint_that_another_transaction_serves_is_passed_over),
         TEST(a_delivery_that_another_transaction_works_on_is_passed_over_and_stays_due),

@@ -315,6 +315,35 @@ static void assert_payload(const struct sent *sent, struct ph_str want)
     PQclear(res);
 }
 
+static void a_raw_body_is_stored_beside_the_payload(void **state)
+{
+    struct sent sent[2];
+    struct ph_new_message message = {
+        .subscriptions = &red.subscriptions,
+        .payload = ph_payload_new(new_id(), red.id, red.subscriptions.application, PH_STR("a.b"),
+                                  PH_STR("text/xml"), PH_STR("<a/>")),
+        .event_type = PH_STR("a.b"),
+        .json = PH_STR("{\"a\":2}"),
+        .content_type = PH_STR("text/xml"),
+    };
+    (void)state;
+
+    sent[0] = (struct sent){message, ph_message_batch_add(batch, &message)};
+    sent[1] = add(batch, &blue, 0, NULL);
+    assert_true(ph_message_batch_bytes(batch) >= 4 + 7 + 8);
+    store_all();
+    assert_payload(&sent[0], PH_STR("{\"a\":2}"));
+    assert_int_equal(ask_number("SELECT count(*) FROM messages WHERE id = '%s' AND raw_body = "
+                                "'<a/>' AND content_type = 'text/xml'",
+                                uuid_text(id_of(&sent[0]))),
+                     1);
+    assert_payload(&sent[1], PH_STR("{\"a\": 1}"));
+    assert_int_equal(ask_number("SELECT count(*) FROM messages WHERE raw_body IS NULL AND "
+                                "content_type IS NULL"),
+                     1);
+    done_with(sent, 2);
+}
+
 static void payload_bytes_are_kept_exactly(void **state)
 {
     size_t big_bytes = 1 << 20;
@@ -972,6 +1001,7 @@ int main(void)
         TEST(an_unclaimed_delivery_is_due_and_schedules_its_endpoint),
         TEST(joining_deliveries_move_the_schedule_forward_and_bump_it_but_end_no_hold),
         TEST(channels_tags_and_expiry_are_stored),
+        TEST(a_raw_body_is_stored_beside_the_payload),
         TEST(payload_bytes_are_kept_exactly),
         TEST(a_thousand_messages_with_three_endpoints_each),
         TEST(a_cleared_batch_is_empty),

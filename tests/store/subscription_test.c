@@ -261,6 +261,64 @@ an_endpoint_comes_with_filters_headers_and_valid_secrets_the_current_one_first(v
     ph_subscriptions_unref(answer.loaded);
 }
 
+static void check_style(const struct ph_endpoint_config *config, enum ph_sign_profile profile,
+                        const char *prefix, const char *header)
+{
+    assert_int_equal(config->style.profile, profile);
+    assert_true(ph_str_eq_c(config->style.prefix, prefix));
+    assert_true(ph_str_eq_c(config->style.header, header));
+}
+
+static void the_style_is_the_endpoint_s_else_the_tenant_s_and_grows_the_version(void **state)
+{
+    struct answer answer;
+    int64_t before;
+    (void)state;
+
+    answer = load_configs(red.endpoints, 2);
+    check_style(answer.configs[0], PH_SIGN_STANDARD, "webhook", "X-Signature");
+    before = answer.configs[1]->version;
+    unref_configs(&answer);
+
+    run_sql(admin,
+            "UPDATE tenants SET version = version + 1, header_prefix = 'svix', signature_profile = "
+            "'hmac-hex', signature_header = 'X-Red' WHERE id = '%s'",
+            uuid_text(red.id));
+    run_sql(admin,
+            "UPDATE endpoints SET signature_profile = 'stripe', signature_header = 'X-Own' "
+            "WHERE id = '%s'",
+            uuid_text(red.endpoints[0]));
+    answer = load_configs(red.endpoints, 2);
+    check_style(answer.configs[0], PH_SIGN_STRIPE, "svix", "X-Own");
+    check_style(answer.configs[1], PH_SIGN_HMAC_HEX, "svix", "X-Red");
+    assert_true(answer.configs[1]->version == before + 1);
+    unref_configs(&answer);
+
+    answer = load(&red, PH_STR("app"));
+    check_style(answer.loaded->endpoints[0], PH_SIGN_STRIPE, "svix", "X-Own");
+    check_style(answer.loaded->endpoints[1], PH_SIGN_HMAC_HEX, "svix", "X-Red");
+    assert_true(answer.loaded->endpoints[1]->version == before + 1);
+    ph_subscriptions_unref(answer.loaded);
+    answer = load(&blue, PH_STR("app"));
+    check_style(answer.loaded->endpoints[0], PH_SIGN_STANDARD, "webhook", "X-Signature");
+    ph_subscriptions_unref(answer.loaded);
+}
+
+static void secrets_come_with_their_kind(void **state)
+{
+    struct answer answer;
+    (void)state;
+
+    add_secret(&red, 0, 'A', "now() + interval '1 hour'");
+    run_sql(admin, "UPDATE endpoint_secrets SET kind = 2");
+    add_secret(&red, 0, 'B', "NULL");
+    answer = load_configs(red.endpoints, 1);
+    assert_int_equal(answer.configs[0]->n_secrets, 2);
+    assert_int_equal(answer.configs[0]->secrets[0].secret.kind, PH_SECRET_HMAC);
+    assert_int_equal(answer.configs[0]->secrets[1].secret.kind, PH_SECRET_TEXT);
+    unref_configs(&answer);
+}
+
 static void configurations_are_loaded_in_the_order_asked_for(void **state)
 {
     struct ph_id gone = new_id(), ids[5] = {blue.endpoints[0], gone, red.endpoints[0],
@@ -390,6 +448,8 @@ int main(void)
         TEST(an_id_wins_over_a_uid),
         TEST(an_application_without_endpoints_or_uid_is_a_snapshot_too),
         TEST(an_endpoint_comes_with_filters_headers_and_valid_secrets_the_current_one_first),
+        TEST(the_style_is_the_endpoint_s_else_the_tenant_s_and_grows_the_version),
+        TEST(secrets_come_with_their_kind),
         TEST(configurations_are_loaded_in_the_order_asked_for),
         TEST(what_does_not_unseal_is_left_out),
         TEST(an_endpoint_whose_url_is_not_valid_counts_as_disabled),
