@@ -18,15 +18,17 @@
 struct ph_node;   /* what all threads share: node.h */
 struct ph_ingest; /* this thread's ingest: ingest.h */
 struct ph_auth;
+struct ph_trial_hub;
 
 /* What one http thread has; made on that thread. */
 struct ph_api {
     struct ph_node *node;
     struct ph_loop *loop;
     struct ph_db *db;        /* role posthorn_api */
-    struct ph_db *engine_db; /* role posthorn_engine: authentication, subscriptions, ingest */
+    struct ph_db *engine_db; /* role posthorn_engine: authentication, and what writes deliveries */
     struct ph_auth *auth;
     struct ph_ingest *ingest;
+    struct ph_trial_hub *trials;
 };
 
 #define PH_PATH_PARAMS_MAX 4
@@ -40,6 +42,7 @@ struct ph_call {
     struct ph_str
         params[PH_PATH_PARAMS_MAX]; /* path parameters in order, percent-decoded, in the arena */
     void *data;                     /* the handler's own */
+    bool is_operational; /* about operational endpoints: those of the tenant's internal application */
 };
 
 enum ph_route_scope { PH_SCOPE_PUBLIC, PH_SCOPE_READ, PH_SCOPE_WRITE, PH_SCOPE_SEND };

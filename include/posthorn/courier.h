@@ -16,6 +16,10 @@ void ph_courier_give(struct ph_courier *courier, struct ph_job_list *jobs);
 void ph_courier_endpoint_changed(struct ph_courier *courier, const struct ph_id *endpoint);
 /* Any thread: an application changed or is gone, and with it all its endpoints. */
 void ph_courier_application_changed(struct ph_courier *courier, struct ph_id application);
+/* Any thread: one attempt at once for job->trial, whatever the endpoint is held for; the job becomes the courier's. */
+void ph_courier_try(struct ph_courier *courier, struct ph_job *job);
+/* Any thread: deliveries of messages from before this wall time are not wanted any more; those under way are not repeated. */
+void ph_courier_cancel(struct ph_courier *courier, struct ph_id endpoint, int64_t before_ms);
 /* Any thread: the node has a new identity or none. */
 void ph_courier_identity_changed(struct ph_courier *courier);
 /* Any thread: starts no more attempts; ends when those under way are over and recorded, or at the deadline (monotonic). */

@@ -8,6 +8,7 @@
 #ifndef POSTHORN_ENDPOINT_H
 #define POSTHORN_ENDPOINT_H
 
+#include "posthorn/retry_read.h"
 #include "posthorn/seal.h"
 #include "posthorn/sign_profile.h"
 #include "posthorn/store.h"
@@ -35,6 +36,11 @@ struct ph_endpoint {
     int64_t created_ms, updated_ms;
     struct ph_str signature_profile; /* a name of sign_profile.def; absent: the tenant's */
     struct ph_str signature_header;  /* absent: the tenant's */
+    bool paused, ordered;            /* ordered: ordering is "fifo" */
+    struct ph_retry_waits retry;
+    bool failing;
+    int64_t failing_since_ms;      /* when failing */
+    struct ph_str disabled_reason; /* absent: nobody but a client has disabled it */
 };
 
 enum ph_endpoint_set {
@@ -46,6 +52,9 @@ enum ph_endpoint_set {
     PH_ENDPOINT_SET_CHANNELS = 32,
     PH_ENDPOINT_SET_METADATA = 64,
     PH_ENDPOINT_SET_THROTTLE_RATE = 128,
+    PH_ENDPOINT_SET_PAUSED = 256,
+    PH_ENDPOINT_SET_ORDERING = 512,
+    PH_ENDPOINT_SET_RETRY = 1024,
     PH_ENDPOINT_SET_SIGNATURE_PROFILE = 1 << 16,
     PH_ENDPOINT_SET_SIGNATURE_HEADER = 1 << 17,
     PH_ENDPOINT_SET_ALL = 0x7fffffff,
@@ -66,6 +75,8 @@ struct ph_endpoint_change {
     int64_t throttle_rate;           /* -1: none */
     struct ph_str signature_profile; /* absent: the tenant's */
     struct ph_str signature_header;
+    bool paused, ordered;
+    struct ph_retry_waits retry;
 };
 
 /* How a path names an endpoint: both by id or uid. */
@@ -150,7 +161,7 @@ void ph_endpoint_get_stats(struct ph_db *db, struct ph_arena *arena,
                            ph_endpoint_stats_done done, void *ctx);
 
 /* Reads the columns of an endpoint, the first PH_ENDPOINT_COLUMNS of a row. For stores. */
-#define PH_ENDPOINT_COLUMNS 13
+#define PH_ENDPOINT_COLUMNS 18
 void ph_endpoint_read_row(struct ph_arena *arena, const PGresult *res, int row,
                           struct ph_endpoint *out);
 

@@ -5,6 +5,7 @@
 #ifndef POSTHORN_EVENT_TYPE_H
 #define POSTHORN_EVENT_TYPE_H
 
+#include "posthorn/retry_read.h"
 #include "posthorn/store.h"
 
 #define PH_EVENT_TYPE_CHARS_MAX 256
@@ -17,6 +18,7 @@ struct ph_event_type {
     bool archived, deprecated;
     struct ph_str feature_flag; /* absent: none */
     int64_t created_ms, updated_ms;
+    struct ph_retry_waits retry;
 };
 
 enum ph_event_type_set {
@@ -25,6 +27,7 @@ enum ph_event_type_set {
     PH_EVENT_TYPE_SET_ARCHIVED = 4,
     PH_EVENT_TYPE_SET_DEPRECATED = 8,
     PH_EVENT_TYPE_SET_FEATURE_FLAG = 16,
+    PH_EVENT_TYPE_SET_RETRY = 32,
 };
 
 /* What a create, replace or patch writes. `set` says which members a patch changes; the others write all. */
@@ -34,6 +37,7 @@ struct ph_event_type_change {
     struct ph_str schemas; /* absent: none */
     bool archived, deprecated;
     struct ph_str feature_flag;
+    struct ph_retry_waits retry;
 };
 
 /* Which part of the list is wanted; it is ordered by name. */

@@ -3,6 +3,7 @@
 #include "posthorn/ingest.h"
 #include "posthorn/node.h"
 #include "posthorn/router.h"
+#include "posthorn/trial.h"
 
 #include <stdlib.h>
 
@@ -39,6 +40,7 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
     api->engine_db = open_db(loop, node, PH_DB_ENGINE, "engine", thread_index);
     api->auth = ph_auth_new(loop, api->engine_db);
     api->ingest = ph_ingest_new(loop, node);
+    api->trials = ph_trial_hub_new(loop);
     return api;
 }
 
@@ -49,6 +51,7 @@ void ph_api_free(struct ph_api *api)
     ph_db_free(api->db);
     ph_db_free(api->engine_db);
     ph_ingest_free(api->ingest);
+    ph_trial_hub_free(api->trials);
     ph_auth_free(api->auth);
     free(api);
 }

@@ -1,5 +1,6 @@
 #include "posthorn/attempt.h"
 
+#include "api/attempt_json.h"
 #include "api/filters.h"
 #include "api/message_json.h"
 #include "api/routes.h"
@@ -8,7 +9,7 @@
 #define ATTEMPT_BYTES  512
 #define ENVELOPE_BYTES 1024
 
-static void write_attempt(struct ph_json_writer *w, const struct ph_attempt_view *attempt)
+void ph_api_write_attempt(struct ph_json_writer *w, const struct ph_attempt_view *attempt)
 {
     ph_jw_object_begin(w);
     ph_jw_key(w, "endpointId");
@@ -37,7 +38,7 @@ static void write_attempt(struct ph_json_writer *w, const struct ph_attempt_view
 }
 
 /* Every byte of a text can become six, "\u0001". */
-static size_t attempt_bytes(const struct ph_attempt_view *attempt)
+size_t ph_api_attempt_bytes(const struct ph_attempt_view *attempt)
 {
     return ATTEMPT_BYTES + 6 * (attempt->response.len + attempt->url.len);
 }
@@ -50,8 +51,8 @@ static void on_attempt(void *ctx, enum ph_err err, const struct ph_attempt_view 
         ph_answer_error(ctx, err, NULL);
         return;
     }
-    w = ph_answer_writer(ctx, attempt_bytes(attempt));
-    write_attempt(w, attempt);
+    w = ph_answer_writer(ctx, ph_api_attempt_bytes(attempt));
+    ph_api_write_attempt(w, attempt);
     ph_answer_json(ctx, 200, w);
 }
 
@@ -77,11 +78,11 @@ static void on_page(void *ctx, enum ph_err err, const struct ph_attempt_view *at
         return;
     }
     for (size_t i = 0; i < n; i++)
-        bytes += attempt_bytes(&attempts[i]);
+        bytes += ph_api_attempt_bytes(&attempts[i]);
     w = ph_answer_writer(ctx, bytes);
     ph_answer_page_begin(w);
     for (size_t i = 0; i < n; i++)
-        write_attempt(w, &attempts[i]);
+        ph_api_write_attempt(w, &attempts[i]);
     ph_answer_page_ids(ctx, w, PH_ID_ATTEMPT, n ? &attempts[0].id : NULL,
                        n ? &attempts[n - 1].id : NULL, done);
 }

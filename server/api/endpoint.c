@@ -2,6 +2,7 @@
 
 #include "api/endpoint_json.h"
 #include "api/filters.h"
+#include "api/retry_json.h"
 #include "api/routes.h"
 #include "api/signing_in.h"
 #include "posthorn/guard.h"
@@ -29,13 +30,22 @@ static struct ph_endpoint_path path_of(struct ph_call *call)
     return (struct ph_endpoint_path){call->tenant, call->params[0], call->params[1]};
 }
 
+static void write_endpoint(struct ph_call *call, struct ph_json_writer *w,
+                           const struct ph_endpoint *endpoint)
+{
+    ph_jw_object_begin(w);
+    if (call->is_operational)
+        ph_api_write_operational_members(w, endpoint);
+    else
+        ph_api_write_endpoint_members(w, endpoint);
+    ph_jw_object_end(w);
+}
+
 static void answer_endpoint(struct ph_call *call, int status, const struct ph_endpoint *endpoint)
 {
     struct ph_json_writer *w = ph_answer_writer(call, ANSWER_BYTES);
 
-    ph_jw_object_begin(w);
-    ph_api_write_endpoint_members(w, endpoint);
-    ph_jw_object_end(w);
+    write_endpoint(call, w, endpoint);
     ph_answer_json(call, status, w);
 }
 
@@ -59,12 +69,27 @@ static struct ph_str field_url(struct ph_call *call, struct ph_faults *faults, j
     return url;
 }
 
+/* "fifo" or null. */
+static bool field_ordering(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                           bool *present)
+{
+    json_t *value = json_object_get(body, "ordering");
+
+    *present = value != NULL;
+    if (!value || json_is_null(value))
+        return false;
+    if (!json_is_string(value) || !ph_str_eq_c(PH_STR("fifo"), json_string_value(value)))
+        ph_fault(call, faults, "body", "ordering", "has to be \"fifo\" or null",
+                 "value_error.const");
+    return true;
+}
+
 /* The members that EndpointIn, EndpointUpdate and EndpointPatch share. An empty list of names is none. */
 static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *body, bool patch,
                         struct ph_endpoint_change *change)
 {
     bool uid, url = json_object_get(body, "url") != NULL, disabled, event_types, channels, metadata,
-              rate, profile, header;
+              rate, profile, header, paused, ordering, retry;
     bool description = json_object_get(body, "description") != NULL;
     struct ph_str *names;
 
@@ -86,6 +111,9 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
                                          PH_ENDPOINT_THROTTLE_MAX, &rate);
     change->signature_profile = ph_api_field_profile(call, faults, body, false, &profile);
     change->signature_header = ph_api_field_signature_header(call, faults, body, &header);
+    change->paused = ph_field_bool(call, faults, body, "paused", false, &paused);
+    change->ordered = field_ordering(call, faults, body, &ordering);
+    ph_api_field_retry(call, faults, body, &change->retry, &retry);
     change->set = (uid ? PH_ENDPOINT_SET_UID : 0u) | (url ? PH_ENDPOINT_SET_URL : 0u) |
                   (description ? PH_ENDPOINT_SET_DESCRIPTION : 0u) |
                   (disabled ? PH_ENDPOINT_SET_DISABLED : 0u) |
@@ -93,6 +121,9 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
                   (channels ? PH_ENDPOINT_SET_CHANNELS : 0u) |
                   (metadata ? PH_ENDPOINT_SET_METADATA : 0u) |
                   (rate ? PH_ENDPOINT_SET_THROTTLE_RATE : 0u) |
+                  (paused ? PH_ENDPOINT_SET_PAUSED : 0u) |
+                  (ordering ? PH_ENDPOINT_SET_ORDERING : 0u) |
+                  (retry ? PH_ENDPOINT_SET_RETRY : 0u) |
                   (profile ? PH_ENDPOINT_SET_SIGNATURE_PROFILE : 0u) |
                   (header ? PH_ENDPOINT_SET_SIGNATURE_HEADER : 0u);
 }
@@ -109,11 +140,8 @@ static void on_page(void *ctx, enum ph_err err, const struct ph_endpoint *endpoi
     }
     w = ph_answer_writer(call, ANSWER_BYTES);
     ph_answer_page_begin(w);
-    for (size_t i = 0; i < n; i++) {
-        ph_jw_object_begin(w);
-        ph_api_write_endpoint_members(w, &endpoints[i]);
-        ph_jw_object_end(w);
-    }
+    for (size_t i = 0; i < n; i++)
+        write_endpoint(call, w, &endpoints[i]);
     ph_answer_page_ids(call, w, PH_ID_ENDPOINT, n ? &endpoints[0].id : NULL,
                        n ? &endpoints[n - 1].id : NULL, done);
 }
@@ -123,7 +151,7 @@ void ph_api_endpoint_list(struct ph_call *call)
     struct ph_list list;
 
     if (ph_page_read_ids(call, true, PH_ID_ENDPOINT, &list))
-        ph_endpoint_list(call->api->db, call->req->arena, call->tenant, call->params[0], &list,
+        ph_endpoint_list(ph_api_endpoint_db(call), call->req->arena, call->tenant, call->params[0], &list,
                          on_page, call);
 }
 
@@ -131,7 +159,7 @@ void ph_api_endpoint_get(struct ph_call *call)
 {
     struct ph_endpoint_path path = path_of(call);
 
-    ph_endpoint_get(call->api->db, call->req->arena, &path, on_endpoint, call);
+    ph_endpoint_get(ph_api_endpoint_db(call), call->req->arena, &path, on_endpoint, call);
 }
 
 static void replace(struct ph_call *call);
@@ -153,7 +181,7 @@ static void create(struct ph_call *call)
 {
     struct upsert *upsert = call->data;
 
-    ph_endpoint_create(call->api->db, call->req->arena, call->api->node->keyring, call->tenant,
+    ph_endpoint_create(ph_api_endpoint_db(call), call->req->arena, call->api->node->keyring, call->tenant,
                        call->params[0], &upsert->change, &upsert->secret, on_created, call);
 }
 
@@ -213,7 +241,7 @@ static void replace(struct ph_call *call)
     struct upsert *upsert = call->data;
 
     upsert->tries++;
-    ph_endpoint_update(call->api->db, call->req->arena, &upsert->path, &upsert->change, on_replaced,
+    ph_endpoint_update(ph_api_endpoint_db(call), call->req->arena, &upsert->path, &upsert->change, on_replaced,
                        call);
 }
 
@@ -251,7 +279,7 @@ void ph_api_endpoint_patch(struct ph_call *call)
         return;
     read_change(call, &faults, body, true, &change);
     if (!ph_faults_answer(call, &faults))
-        ph_endpoint_update(call->api->db, call->req->arena, &path, &change, on_endpoint, call);
+        ph_endpoint_update(ph_api_endpoint_db(call), call->req->arena, &path, &change, on_endpoint, call);
 }
 
 static void on_deleted(void *ctx, enum ph_err err)
@@ -266,7 +294,7 @@ void ph_api_endpoint_delete(struct ph_call *call)
 {
     struct ph_endpoint_path path = path_of(call);
 
-    ph_endpoint_delete(call->api->db, call->req->arena, &path, on_deleted, call);
+    ph_endpoint_delete(ph_api_endpoint_db(call), call->req->arena, &path, on_deleted, call);
 }
 
 /* A cancelled delivery leaves nothing that could be counted. */
@@ -303,6 +331,6 @@ void ph_api_endpoint_stats(struct ph_call *call)
 
     if (ph_faults_answer(call, &faults))
         return;
-    ph_endpoint_get_stats(call->api->db, call->req->arena, &path, since_ms < 0 ? 0 : since_ms,
+    ph_endpoint_get_stats(ph_api_endpoint_db(call), call->req->arena, &path, since_ms < 0 ? 0 : since_ms,
                           until_ms < 0 ? 0 : until_ms, on_stats, call);
 }

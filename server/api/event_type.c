@@ -1,5 +1,6 @@
 #include "posthorn/event_type.h"
 
+#include "api/retry_json.h"
 #include "api/routes.h"
 
 #include <stdlib.h>
@@ -22,6 +23,8 @@ static void write_event_type(struct ph_json_writer *w, const struct ph_event_typ
     ph_jw_str(w, type->feature_flag);
     ph_jw_key(w, "name");
     ph_jw_str(w, type->name);
+    ph_jw_key(w, "retrySchedule");
+    ph_api_write_retry(w, &type->retry);
     ph_jw_key(w, "schemas");
     if (type->schemas.ptr)
         ph_jw_raw(w, type->schemas);
@@ -79,7 +82,7 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
                         struct ph_event_type_change *change)
 {
     bool description = json_object_get(body, "description") != NULL, schemas, archived, deprecated,
-         flag;
+         flag, retry;
 
     change->description =
         ph_field_str(call, faults, body, "description", description || !patch, 0, 0, NULL);
@@ -87,11 +90,13 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
     change->archived = ph_field_bool(call, faults, body, "archived", false, &archived);
     change->deprecated = ph_field_bool(call, faults, body, "deprecated", false, &deprecated);
     change->feature_flag = field_flag(call, faults, body, &flag);
+    ph_api_field_retry(call, faults, body, &change->retry, &retry);
     change->set = (description ? PH_EVENT_TYPE_SET_DESCRIPTION : 0u) |
                   (schemas ? PH_EVENT_TYPE_SET_SCHEMAS : 0u) |
                   (archived ? PH_EVENT_TYPE_SET_ARCHIVED : 0u) |
                   (deprecated ? PH_EVENT_TYPE_SET_DEPRECATED : 0u) |
-                  (flag ? PH_EVENT_TYPE_SET_FEATURE_FLAG : 0u);
+                  (flag ? PH_EVENT_TYPE_SET_FEATURE_FLAG : 0u) |
+                  (retry ? PH_EVENT_TYPE_SET_RETRY : 0u);
 }
 
 static void answer_event_type(struct ph_call *call, int status, const struct ph_event_type *type)

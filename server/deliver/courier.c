@@ -24,11 +24,14 @@ struct letter {
         LETTER_APPLICATION,
         LETTER_ALL_ENDPOINTS,
         LETTER_IDENTITY,
+        LETTER_TRIAL,
+        LETTER_CANCEL,
         LETTER_STOP
     } type;
     struct ph_job_list jobs;
     struct ph_id id; /* of the endpoint or application */
     uint64_t deadline_ms;
+    int64_t before_ms;
 };
 
 static void post(struct ph_courier *courier, struct letter letter)
@@ -62,6 +65,20 @@ void ph_courier_application_changed(struct ph_courier *courier, struct ph_id app
 void ph_courier_identity_changed(struct ph_courier *courier)
 {
     post(courier, (struct letter){.type = LETTER_IDENTITY});
+}
+
+void ph_courier_try(struct ph_courier *courier, struct ph_job *job)
+{
+    struct letter letter = {.type = LETTER_TRIAL};
+
+    ph_job_list_add(&letter.jobs, job);
+    post(courier, letter);
+}
+
+void ph_courier_cancel(struct ph_courier *courier, struct ph_id endpoint, int64_t before_ms)
+{
+    post(courier,
+         (struct letter){.type = LETTER_CANCEL, .id = endpoint, .before_ms = before_ms});
 }
 
 void ph_courier_stop(struct ph_courier *courier, uint64_t deadline_ms)
@@ -199,6 +216,7 @@ void courier_serve(struct target *target)
     struct ph_courier *courier = target->courier;
     int32_t node_id = atomic_load(&courier->node->id);
 
+    courier_serve_trials(target);
     if (courier->stopping)
         drop_queue(target);
     while (target->queue.first && target->in_flight < concurrency_of(target)) {
@@ -234,6 +252,11 @@ void courier_serve_ready(struct ph_courier *courier)
     }
 }
 
+static bool from_before(const struct ph_job *job, int64_t wall_ms)
+{
+    return ph_id_time_ms(job->payload->message) < wall_ms;
+}
+
 static void take_jobs(struct ph_courier *courier, struct ph_job_list *jobs)
 {
     struct ph_job *job;
@@ -243,9 +266,38 @@ static void take_jobs(struct ph_courier *courier, struct ph_job_list *jobs)
         if (job->config)
             courier_target_apply(target, job->config);
         target->ordered = job->is_ordered;
+        if (!job->is_manual && from_before(job, target->cancelled_ms)) {
+            cancel(target, job);
+            continue;
+        }
         ph_job_list_add(&target->queue, job);
         courier_serve(target);
     }
+}
+
+static void take_trial(struct ph_courier *courier, struct ph_job *job)
+{
+    struct target *target = courier_target(courier, job);
+
+    ph_job_list_add(&target->trials, job);
+    courier_serve_trials(target);
+}
+
+static void cancel_before(struct target *target, int64_t before_ms)
+{
+    struct ph_job_list kept = {NULL, NULL, 0}, dropped = {NULL, NULL, 0};
+    struct ph_job *job;
+
+    if (target->cancelled_ms < before_ms)
+        target->cancelled_ms = before_ms;
+    while ((job = ph_job_list_take(&target->queue)))
+        ph_job_list_add(from_before(job, before_ms) ? &dropped : &kept, job);
+    target->queue = kept;
+    while ((job = ph_job_list_take(&dropped)))
+        cancel(target, job);
+    for (struct attempt *a = target->courier->active_attempts; a; a = a->next)
+        if (a->target == target && !a->is_trial && from_before(a->job, before_ms))
+            a->job->cancelled = true;
 }
 
 /* Something about it has changed: whatever it was held for is to be found out anew. */
@@ -336,6 +388,13 @@ static void read_inbox(struct ph_task *task)
         case LETTER_IDENTITY:
             ph_map_each(&courier->targets, serve_node, NULL);
             break;
+        case LETTER_TRIAL:
+            take_trial(courier, ph_job_list_take(&letter->jobs));
+            break;
+        case LETTER_CANCEL:
+            if ((target = courier_find_target(courier, letter->id)))
+                cancel_before(target, letter->before_ms);
+            break;
         case LETTER_STOP:
             stop(courier, letter->deadline_ms);
             break;
@@ -360,6 +419,7 @@ static void free_target_node(struct ph_map_node *node, void *ctx)
 
     (void)ctx;
     drop_queue(target);
+    courier_end_trials(target, PH_ERR_UNAVAILABLE);
     courier_target_free(target);
 }
 
@@ -404,6 +464,7 @@ enum ph_err ph_courier_start(struct ph_node *node, int index, struct ph_buf *pro
         free(courier);
         return err;
     }
+    ph_http_client_use_proxy(courier->http, node->proxy);
     snprintf(name, sizeof name, "courier %d", index);
     courier->db = ph_db_new(courier->loop, &(struct ph_db_options){.conninfo = config->database_url,
                                                                    .role = PH_DB_ENGINE,
@@ -438,7 +499,10 @@ void ph_courier_free(struct ph_courier *courier)
         struct ph_job *job;
         node = node->next;
         while ((job = ph_job_list_take(&letter->jobs)))
-            courier_drop(courier, job);
+            if (job->trial)
+                courier_end_trial(job, PH_ERR_UNAVAILABLE);
+            else
+                courier_drop(courier, job);
         free(letter);
     }
     ph_map_each(&courier->targets, free_target_node, NULL);

@@ -62,34 +62,29 @@ void courier_attempts_free(struct ph_courier *courier)
     }
 }
 
-/* Standard Webhooks: id, time of the attempt, and a signature by every secret that is valid now, the current one first. */
+/* The lines that are this attempt's own: what the body is, and the signatures by the secrets that are valid now. */
 static bool write_signature(struct attempt *attempt, int64_t now_ms)
 {
     struct target *target = attempt->target;
     const struct ph_payload *payload = attempt->job->payload;
-    struct ph_str id = {payload->wire_id, payload->wire_id_len},
-                  body = {payload->bytes, payload->len};
     struct ph_buf *head = &attempt->head;
-    char signature[PH_SIGNATURE_LEN + 1];
-    bool any = false;
+    struct ph_sign_message message = {
+        .id = {payload->wire_id, payload->wire_id_len},
+        .event_type = payload->event_type,
+        .body = {payload->bytes, payload->len},
+        .now_ms = now_ms,
+    };
 
-    ph_buf_add_c(head, "Content-Length: ");
+    ph_buf_add_c(head, "Content-Type: ");
+    ph_buf_add_str(head, payload->content_type);
+    ph_buf_add_c(head, "\r\nContent-Length: ");
     ph_buf_add_i64(head, (int64_t)payload->len);
-    ph_buf_add_c(head, "\r\nwebhook-id: ");
-    ph_buf_add_str(head, id);
-    ph_buf_add_c(head, "\r\nwebhook-timestamp: ");
-    ph_buf_add_i64(head, now_ms / 1000);
-    ph_buf_add_c(head, "\r\nwebhook-signature:");
-    for (int i = 0; i < target->n_signers; i++) {
-        if (target->signer_expires_ms[i] && target->signer_expires_ms[i] <= now_ms)
-            continue;
-        ph_signer_sign(target->signers[i], id, now_ms / 1000, body, signature);
-        ph_buf_add_char(head, ' ');
-        ph_buf_add(head, signature, PH_SIGNATURE_LEN);
-        any = true;
-    }
-    ph_buf_add_c(head, "\r\n\r\n");
-    return any && !head->overflow;
+    ph_buf_add_c(head, "\r\n");
+    if (!ph_sign_write_headers(&attempt->config->style, target->signers, target->signer_expires_ms,
+                               target->n_signers, &message, head))
+        return false;
+    ph_buf_add_c(head, "\r\n");
+    return !head->overflow;
 }
 
 /* What an answer, or its lack, means for the delivery and for the endpoint. */
@@ -121,7 +116,8 @@ static void fail(struct attempt *attempt, const struct verdict *v, struct ph_out
 
     schedule.jitter_percent = courier->node->retry.jitter_percent;
     ph_metric_add(attempts_failure, 1);
-    outcome->next_ms = v->give_up ? -1
+    outcome->next_ms = v->give_up || attempt->job->cancelled
+                           ? -1
                                   : ph_retry_next_ms(&schedule, outcome->attempts_made, now_ms,
                                                      v->retry_after_s, randombytes_random());
     outcome->done = outcome->exhausted = outcome->next_ms < 0;
@@ -143,12 +139,31 @@ static void fail(struct attempt *attempt, const struct verdict *v, struct ph_out
     outcome->hold_ms = hold_ms;
 }
 
+static void end_trial(struct attempt *attempt, const struct verdict *v)
+{
+    ph_trial_end(attempt->job->trial, PH_OK,
+                 &(struct ph_trial_outcome){
+                     .attempt = attempt->id,
+                     .success = v->success,
+                     .status_code = v->status,
+                     .duration_ms = (v->duration_us + 500) / 1000,
+                     .url = attempt->config->url_text,
+                     .response = v->response,
+                 });
+    ph_job_free(attempt->job);
+}
+
 static void record(struct attempt *attempt, const struct verdict *v)
 {
     struct ph_courier *courier = attempt->courier;
     struct target *target = attempt->target;
     struct ph_job *job = attempt->job;
     const struct ph_payload *payload = job->payload;
+
+    if (attempt->is_trial) {
+        end_trial(attempt, v);
+        return;
+    }
     struct ph_outcome outcome = {
         .endpoint = job->endpoint,
         .message = payload->message,
@@ -185,7 +200,10 @@ static void record(struct attempt *attempt, const struct verdict *v)
 static void close_attempt(struct attempt *attempt)
 {
     ph_endpoint_config_unref(attempt->config);
-    attempt->target->in_flight--;
+    if (attempt->is_trial)
+        attempt->target->trials_in_flight--;
+    else
+        attempt->target->in_flight--;
     attempt->target->tenant->in_flight--;
     attempt->courier->in_flight--;
     give_attempt(attempt);
@@ -220,7 +238,9 @@ static void done(struct ph_http_call *call)
     struct ph_courier *courier = attempt->courier;
     struct target *target = attempt->target;
 
-    if (call->err == PH_ERR_OUT_CANCELLED) {
+    if (call->err == PH_ERR_OUT_CANCELLED && attempt->is_trial) {
+        courier_end_trial(attempt->job, PH_ERR_UNAVAILABLE);
+    } else if (call->err == PH_ERR_OUT_CANCELLED) {
         courier_drop(courier, attempt->job);
     } else {
         struct verdict v = judge(call);
@@ -238,7 +258,11 @@ void courier_attempt_start(struct target *target, struct ph_job *job)
     struct attempt *attempt = take_attempt(courier);
     int64_t now_ms = ph_clock_wall_ms();
 
-    target->in_flight++;
+    attempt->is_trial = job->trial != NULL;
+    if (attempt->is_trial)
+        target->trials_in_flight++;
+    else
+        target->in_flight++;
     target->tenant->in_flight++;
     courier->in_flight++;
     attempt->target = target;

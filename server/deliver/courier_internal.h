@@ -14,6 +14,7 @@
 #include "posthorn/map.h"
 #include "posthorn/outcome_batch.h"
 #include "posthorn/subscription.h"
+#include "posthorn/trial.h"
 
 #include <pthread.h>
 
@@ -39,6 +40,9 @@ struct target {
     struct ph_arena *load_arena;
     struct ph_job_list queue;
     int in_flight;
+    struct ph_job_list trials; /* that wait for the configuration */
+    int trials_in_flight;
+    int64_t cancelled_ms; /* wall time: what is owed of messages from before is not wanted */
     struct tenant_load *tenant;
     struct ph_breaker breaker;
     bool
@@ -64,6 +68,7 @@ struct attempt {
     struct ph_courier *courier;
     struct target *target;
     struct ph_job *job;
+    bool is_trial;
     struct ph_id id;
     struct ph_endpoint_config *config; /* that it was made with */
     struct ph_buf head;
@@ -146,6 +151,12 @@ void courier_outcomes_free(struct ph_courier *courier);
 void courier_release(struct ph_courier *courier, struct ph_id endpoint);
 /* So many wait to be recorded that no attempt should start. */
 bool courier_outcomes_full(const struct ph_courier *courier);
+
+/* courier_trial.c */
+/* Starts the trials that wait, or ends them. */
+void courier_serve_trials(struct target *target);
+void courier_end_trials(struct target *target, enum ph_err err);
+void courier_end_trial(struct ph_job *job, enum ph_err err);
 
 /* courier.c */
 /* Starts what may start of the target's queue. */

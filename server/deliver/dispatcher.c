@@ -6,11 +6,13 @@
 #include "posthorn/data_key.h"
 #include "posthorn/endpoint_health.h"
 #include "posthorn/log.h"
+#include "posthorn/task_worker.h"
 
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A claim: endpoints, how many of them of one tenant, and deliveries of each. */
@@ -32,6 +34,7 @@ struct ph_dispatcher {
     struct ph_loop *loop;
     struct ph_db *
         db; /* the one connection that holds the node's lock, so that claims end with its identity */
+    struct ph_task_worker *tasks;
     pthread_t thread;
     ph_application_changed_fn on_application_changed;
     void *ctx;
@@ -313,6 +316,13 @@ static void application_changed(struct ph_dispatcher *d, const struct ph_id *app
         ph_courier_application_changed(d->node->couriers[i], *application);
 }
 
+static void everything_changed(struct ph_dispatcher *d)
+{
+    d->on_application_changed(NULL, d->ctx);
+    for (int i = 0; i < d->node->n_couriers; i++)
+        ph_courier_endpoint_changed(d->node->couriers[i], NULL);
+}
+
 /* UUID in its text form. */
 static bool parse_uuid(const char *s, struct ph_id *out)
 {
@@ -352,7 +362,21 @@ static void refresh_keys(struct ph_dispatcher *d)
     ph_data_keys_refresh(d->db, errand->arena, d->node->keyring, keys_refreshed, errand);
 }
 
-/* "app:UUID" and "ep:UUID", sent by the statements that change one; "keys": there is a new data key. */
+/* "UUID:MS" of "cancel:UUID:MS": the endpoint's deliveries of messages from before that time are not wanted any more. */
+static void cancelled(struct ph_dispatcher *d, const char *text)
+{
+    char uuid[37] = "";
+    int64_t before_ms;
+    struct ph_id id;
+
+    if (strlen(text) < 38)
+        return;
+    memcpy(uuid, text, 36);
+    if (parse_uuid(uuid, &id) && ph_str_to_i64(ph_str_of(text + 37), &before_ms) == PH_OK)
+        ph_courier_cancel(ph_node_courier(d->node, id), id, before_ms);
+}
+
+/* "app:UUID", "ep:UUID" and "tenant:UUID", sent by the statements that change one; "keys": there is a new data key. */
 static void notified(struct ph_db *db, const char *channel, const char *payload, void *ctx)
 {
     struct ph_dispatcher *d = ctx;
@@ -367,6 +391,10 @@ static void notified(struct ph_db *db, const char *channel, const char *payload,
         application_changed(d, &id);
     else if (ph_str_starts(text, PH_STR("ep:")) && parse_uuid(payload + 3, &id))
         endpoint_changed(d, id);
+    else if (ph_str_starts(text, PH_STR("tenant:")))
+        everything_changed(d);
+    else if (ph_str_starts(text, PH_STR("cancel:")))
+        cancelled(d, payload + 7);
     else if (ph_str_eq(text, PH_STR("keys")))
         refresh_keys(d);
 }
@@ -392,10 +420,7 @@ static void registered(enum ph_err err, int32_t node_id, void *ctx)
     if (d->paused)
         return;
     tell_couriers(d);
-    /* changes may have been missed */
-    d->on_application_changed(NULL, d->ctx);
-    for (int i = 0; i < d->node->n_couriers; i++)
-        ph_courier_endpoint_changed(d->node->couriers[i], NULL);
+    everything_changed(d); /* news may have been missed */
     take_over(d);
     claim_in(d, 0);
 }
@@ -453,6 +478,7 @@ static void pause_all(struct ph_task *task)
     struct ph_dispatcher *d = ph_container_of(task, struct ph_dispatcher, pause);
 
     d->paused = true;
+    ph_task_worker_pause(d->tasks);
     sem_post(&d->is_paused);
 }
 
@@ -529,6 +555,7 @@ struct ph_dispatcher *ph_dispatcher_start(struct ph_node *node,
                                                        .on_disconnect = disconnected,
                                                        .on_notify = notified,
                                                        .ctx = d});
+    d->tasks = ph_task_worker_new(d->loop, node);
     ph_timer_set(d->loop, &d->take_over_timer, ph_loop_now_ms(d->loop) + TAKE_OVER_MS);
     ph_timer_set(d->loop, &d->housekeeping_timer, ph_loop_now_ms(d->loop) + 1);
     if (pthread_create(&d->thread, NULL, run, d) != 0)
@@ -548,6 +575,7 @@ void ph_dispatcher_stop(struct ph_dispatcher *d)
     ph_loop_post(d->loop, &d->stop);
     pthread_join(d->thread, NULL);
     d->stopping = true;
+    ph_task_worker_free(d->tasks);
     ph_db_free(d->db);
     ph_timer_clear(d->loop, &d->claim_timer);
     ph_timer_clear(d->loop, &d->take_over_timer);

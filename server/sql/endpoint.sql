@@ -14,7 +14,8 @@ WITH app AS (
       AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at, e.signature_profile, e.signature_header
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header,
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason
 FROM app LEFT JOIN LATERAL (
     SELECT * FROM endpoints c
     WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id > $4::uuid
@@ -29,7 +30,8 @@ WITH app AS (
       AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at, e.signature_profile, e.signature_header
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header,
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason
 FROM app LEFT JOIN LATERAL (
     SELECT * FROM endpoints c
     WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id < $4::uuid
@@ -44,7 +46,8 @@ WITH app AS (
       AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at, e.signature_profile, e.signature_header
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header,
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason
 FROM app JOIN endpoints e ON e.application_id = app.id
 WHERE e.tenant_id = $1
   AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = app.id AND u.uid = $5::text))
@@ -58,9 +61,9 @@ WITH app AS (
     RETURNING id
 ), e AS (
     INSERT INTO endpoints (id, tenant_id, application_id, uid, url, description, disabled, event_types, channels,
-                           metadata, throttle_rate, signature_profile, signature_header)
+                           metadata, throttle_rate, signature_profile, signature_header, paused, ordering, retry_schedule)
     SELECT $4::uuid, $1, app.id, $7::text, $8::text, $9::text, $10::boolean, $11::text[], $12::text[], $13::json,
-           $14::integer, $15::text, $16::text
+           $14::integer, $15::text, $16::text, $18::boolean, $19::text, string_to_array($20::text, ',')::integer[]
     FROM app
     RETURNING *
 ), secret AS (
@@ -68,14 +71,15 @@ WITH app AS (
     SELECT $5::uuid, $1, e.id, $6::bytea, $17::smallint FROM e
 )
 SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
-       signature_profile, signature_header,
-       pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
+       signature_profile, signature_header, paused, ordering, retry_schedule, failing_since, disabled_reason,
+       pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text),
+       emit_endpoint_event($1, application_id, id, uid, 'endpoint.created')
 FROM e
 
 -- $6: bits of the members that change (enum ph_endpoint_set).
 -- name: endpoint_update
 WITH target AS MATERIALIZED (
-    SELECT e.id, e.application_id
+    SELECT e.id, e.application_id, e.disabled
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
@@ -96,13 +100,22 @@ WITH target AS MATERIALIZED (
         throttle_rate = CASE WHEN $6 & 128 <> 0 THEN $14::integer ELSE e.throttle_rate END,
         signature_profile = CASE WHEN $6 & 65536 <> 0 THEN $15::text ELSE e.signature_profile END,
         signature_header = CASE WHEN $6 & 131072 <> 0 THEN $16::text ELSE e.signature_header END,
+        paused = CASE WHEN $6 & 256 <> 0 THEN $17::boolean ELSE e.paused END,
+        ordering = CASE WHEN $6 & 512 <> 0 THEN $18::text ELSE e.ordering END,
+        retry_schedule = CASE WHEN $6 & 1024 <> 0 THEN string_to_array($19::text, ',')::integer[] ELSE e.retry_schedule END,
+        failing_since = CASE WHEN e.disabled AND $6 & 8 <> 0 AND NOT $10 THEN NULL ELSE e.failing_since END,
+        disabled_reason = CASE WHEN e.disabled AND $6 & 8 <> 0 AND NOT $10 THEN NULL ELSE e.disabled_reason END,
         version = e.version + 1, updated_at = now()
     FROM app WHERE e.id = app.endpoint_id AND e.tenant_id = $1
     RETURNING e.*
 )
 SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
-       signature_profile, signature_header,
-       pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
+       signature_profile, signature_header, paused, ordering, retry_schedule, failing_since, disabled_reason,
+       pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text),
+       emit_endpoint_event($1, application_id, id, uid, 'endpoint.updated'),
+       CASE WHEN disabled <> (SELECT target.disabled FROM target)
+            THEN emit_endpoint_event($1, application_id, id, uid,
+                                     CASE WHEN disabled THEN 'endpoint.disabled' ELSE 'endpoint.enabled' END) END
 FROM e
 
 -- name: endpoint_delete
@@ -119,9 +132,10 @@ WITH target AS MATERIALIZED (
 ), e AS (
     DELETE FROM endpoints e USING app
     WHERE e.id = app.endpoint_id AND e.tenant_id = $1
-    RETURNING e.id, e.application_id
+    RETURNING e.id, e.application_id, e.uid
 )
-SELECT id, pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
+SELECT id, pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text),
+       emit_endpoint_event($1, application_id, id, uid, 'endpoint.deleted')
 FROM e
 
 -- The current secret.

@@ -3,7 +3,7 @@
 -- Walks upwards by name, strictly between $2 and $3.
 -- name: event_type_list_up
 SELECT id, name, description, CASE WHEN $5::boolean THEN schemas END AS schemas, archived, deprecated, feature_flag,
-       created_at, updated_at
+       created_at, updated_at, retry_schedule
 FROM event_types
 WHERE tenant_id = $1::uuid AND name > $2::text AND name < $3::text AND ($4::boolean OR NOT archived)
 ORDER BY name LIMIT $6::integer
@@ -11,34 +11,54 @@ ORDER BY name LIMIT $6::integer
 -- Walks downwards.
 -- name: event_type_list_down
 SELECT id, name, description, CASE WHEN $5::boolean THEN schemas END AS schemas, archived, deprecated, feature_flag,
-       created_at, updated_at
+       created_at, updated_at, retry_schedule
 FROM event_types
 WHERE tenant_id = $1::uuid AND name > $2::text AND name < $3::text AND ($4::boolean OR NOT archived)
 ORDER BY name DESC LIMIT $6::integer
 
 -- name: event_type_get
-SELECT id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at
+SELECT id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at, retry_schedule
 FROM event_types
 WHERE tenant_id = $1::uuid AND name = $2::text
 
+-- A change of the retry schedule is told to all nodes, which keep the tenant's schedules with their subscriptions.
+
 -- Makes one, or revives an archived one of that name. No row: it is there and not archived.
 -- name: event_type_create
-INSERT INTO event_types AS t (tenant_id, name, description, schemas, archived, deprecated, feature_flag, id)
-VALUES ($1::uuid, $2::text, $3::text, $4::json, $5::boolean, $6::boolean, $7::text, $8::uuid)
-ON CONFLICT (tenant_id, name) DO UPDATE
-SET description = excluded.description, schemas = excluded.schemas, archived = excluded.archived,
-    deprecated = excluded.deprecated, feature_flag = excluded.feature_flag, updated_at = now()
-WHERE t.archived
-RETURNING id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at
+WITH before AS MATERIALIZED (
+    SELECT retry_schedule FROM event_types WHERE tenant_id = $1::uuid AND name = $2::text
+), t AS (
+    INSERT INTO event_types AS t (tenant_id, name, description, schemas, archived, deprecated, feature_flag, id, retry_schedule)
+    VALUES ($1, $2, $3::text, $4::json, $5::boolean, $6::boolean, $7::text, $8::uuid, string_to_array($9::text, ',')::integer[])
+    ON CONFLICT (tenant_id, name) DO UPDATE
+    SET description = excluded.description, schemas = excluded.schemas, archived = excluded.archived,
+        deprecated = excluded.deprecated, feature_flag = excluded.feature_flag, retry_schedule = excluded.retry_schedule,
+        updated_at = now()
+    WHERE t.archived
+    RETURNING *
+)
+SELECT id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at, retry_schedule,
+       CASE WHEN retry_schedule IS DISTINCT FROM (SELECT retry_schedule FROM before)
+            THEN pg_notify('posthorn', 'tenant:' || tenant_id::text)::text END
+FROM t
 
 -- Makes or replaces. The row has id $8 when it is new.
 -- name: event_type_put
-INSERT INTO event_types (tenant_id, name, description, schemas, archived, deprecated, feature_flag, id)
-VALUES ($1::uuid, $2::text, $3::text, $4::json, $5::boolean, $6::boolean, $7::text, $8::uuid)
-ON CONFLICT (tenant_id, name) DO UPDATE
-SET description = excluded.description, schemas = excluded.schemas, archived = excluded.archived,
-    deprecated = excluded.deprecated, feature_flag = excluded.feature_flag, updated_at = now()
-RETURNING id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at
+WITH before AS MATERIALIZED (
+    SELECT retry_schedule FROM event_types WHERE tenant_id = $1::uuid AND name = $2::text
+), t AS (
+    INSERT INTO event_types (tenant_id, name, description, schemas, archived, deprecated, feature_flag, id, retry_schedule)
+    VALUES ($1, $2, $3::text, $4::json, $5::boolean, $6::boolean, $7::text, $8::uuid, string_to_array($9::text, ',')::integer[])
+    ON CONFLICT (tenant_id, name) DO UPDATE
+    SET description = excluded.description, schemas = excluded.schemas, archived = excluded.archived,
+        deprecated = excluded.deprecated, feature_flag = excluded.feature_flag, retry_schedule = excluded.retry_schedule,
+        updated_at = now()
+    RETURNING *
+)
+SELECT id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at, retry_schedule,
+       CASE WHEN retry_schedule IS DISTINCT FROM (SELECT retry_schedule FROM before)
+            THEN pg_notify('posthorn', 'tenant:' || tenant_id::text)::text END
+FROM t
 
 -- $3: bits of the members that change (enum ph_event_type_set).
 -- name: event_type_patch
@@ -48,9 +68,11 @@ SET description = CASE WHEN $3::integer & 1 <> 0 THEN $4::text ELSE description 
     archived = CASE WHEN $3 & 4 <> 0 THEN $6::boolean ELSE archived END,
     deprecated = CASE WHEN $3 & 8 <> 0 THEN $7::boolean ELSE deprecated END,
     feature_flag = CASE WHEN $3 & 16 <> 0 THEN $8::text ELSE feature_flag END,
+    retry_schedule = CASE WHEN $3 & 32 <> 0 THEN string_to_array($9::text, ',')::integer[] ELSE retry_schedule END,
     updated_at = now()
 WHERE tenant_id = $1::uuid AND name = $2::text
-RETURNING id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at
+RETURNING id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at, retry_schedule,
+          CASE WHEN $3 & 32 <> 0 THEN pg_notify('posthorn', 'tenant:' || tenant_id::text)::text END
 
 -- name: event_type_archive
 UPDATE event_types SET archived = true, updated_at = now()
@@ -60,4 +82,5 @@ RETURNING id
 -- name: event_type_expunge
 DELETE FROM event_types
 WHERE tenant_id = $1::uuid AND name = $2::text
-RETURNING id
+RETURNING id,
+          CASE WHEN retry_schedule IS NOT NULL THEN pg_notify('posthorn', 'tenant:' || tenant_id::text)::text END

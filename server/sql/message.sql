@@ -92,7 +92,8 @@ WITH named AS MATERIALIZED (
     ORDER BY t.endpoint_id, t.id DESC
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at, e.signature_profile, e.signature_header, e.last_status, e.owed, e.attempts, e.next_at
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header,
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.last_status, e.owed, e.attempts, e.next_at
 FROM target LEFT JOIN LATERAL (
     SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
     FROM endpoints c
@@ -123,7 +124,8 @@ WITH named AS MATERIALIZED (
     ORDER BY t.endpoint_id, t.id DESC
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at, e.signature_profile, e.signature_header, e.last_status, e.owed, e.attempts, e.next_at
+       e.created_at, e.updated_at, e.signature_profile, e.signature_header,
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.last_status, e.owed, e.attempts, e.next_at
 FROM target LEFT JOIN LATERAL (
     SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
     FROM endpoints c

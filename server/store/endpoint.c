@@ -61,6 +61,12 @@ void ph_endpoint_read_row(struct ph_arena *arena, const PGresult *res, int row,
     out->updated_ms = ph_db_time(res, row, 10);
     out->signature_profile = ph_db_str(res, row, 11);
     out->signature_header = ph_db_str(res, row, 12);
+    out->paused = ph_db_bool(res, row, 13);
+    out->ordered = !ph_db_is_null(res, row, 14);
+    ph_retry_waits_read(res, row, 15, &out->retry);
+    out->failing = !ph_db_is_null(res, row, 16);
+    out->failing_since_ms = ph_db_time(res, row, 16);
+    out->disabled_reason = ph_db_str(res, row, 17);
 }
 
 static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -157,6 +163,14 @@ static void add_change(struct ph_db_req *req, const struct ph_endpoint_change *c
     ph_db_add_ref(req, change->signature_header);
 }
 
+/* How it wants to be served. */
+static void add_service(struct ph_db_req *req, const struct ph_endpoint_change *change)
+{
+    ph_db_add_bool(req, change->paused);
+    ph_db_add_ref(req, change->ordered ? PH_STR("fifo") : PH_STR_NONE);
+    ph_retry_waits_add(req, &change->retry);
+}
+
 void ph_endpoint_create(struct ph_db *db, struct ph_arena *arena, const struct ph_keyring *keyring,
                         struct ph_id tenant, struct ph_str application,
                         const struct ph_endpoint_change *change, const struct ph_secret *secret,
@@ -172,6 +186,7 @@ void ph_endpoint_create(struct ph_db *db, struct ph_arena *arena, const struct p
     ph_db_add_ref(&op->req, seal_secret(arena, keyring, tenant, secret_id, secret));
     add_change(&op->req, change);
     ph_db_add_i16(&op->req, (int16_t)secret->kind);
+    add_service(&op->req, change);
     ph_db_send(db, &op->req);
 }
 
@@ -184,6 +199,7 @@ void ph_endpoint_update(struct ph_db *db, struct ph_arena *arena,
     op->done.one = done;
     ph_db_add_i32(&op->req, (int32_t)change->set);
     add_change(&op->req, change);
+    add_service(&op->req, change);
     ph_db_send(db, &op->req);
 }
 

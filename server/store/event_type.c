@@ -40,6 +40,7 @@ static void read_row(const PGresult *res, int row, struct ph_event_type *out)
     out->feature_flag = ph_db_str(res, row, 6);
     out->created_ms = ph_db_time(res, row, 7);
     out->updated_ms = ph_db_time(res, row, 8);
+    ph_retry_waits_read(res, row, 9, &out->retry);
 }
 
 static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -124,6 +125,7 @@ static void write_all(struct ph_db *db, struct op *op, struct ph_str name,
     ph_db_add_bool(&op->req, change->deprecated);
     ph_db_add_ref(&op->req, change->feature_flag);
     ph_db_add_id(&op->req, op->new_id);
+    ph_retry_waits_add(&op->req, &change->retry);
     ph_db_send(db, &op->req);
 }
 
@@ -162,6 +164,7 @@ void ph_event_type_patch(struct ph_db *db, struct ph_arena *arena, struct ph_id 
     ph_db_add_bool(&op->req, change->archived);
     ph_db_add_bool(&op->req, change->deprecated);
     ph_db_add_ref(&op->req, change->feature_flag);
+    ph_retry_waits_add(&op->req, &change->retry);
     ph_db_send(db, &op->req);
 }
 

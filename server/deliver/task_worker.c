@@ -1,0 +1,104 @@
+#include "posthorn/task_worker.h"
+
+#include "posthorn/db.h"
+#include "posthorn/dispatcher.h"
+#include "posthorn/log.h"
+#include "posthorn/task.h"
+
+#include <stdlib.h>
+
+/* How often to look for tasks, and the pause between two steps: the database has more to do than these. */
+#define POLL_MS 500
+#define STEP_MS 20
+
+struct ph_task_worker {
+    struct ph_loop *loop;
+    struct ph_node *node;
+    struct ph_db *db;
+    struct ph_arena *arena; /* of the statement under way; NULL: none is */
+    struct ph_timer timer;
+    bool paused;
+};
+
+static void go_on_in(struct ph_task_worker *worker, uint64_t wait_ms)
+{
+    if (!worker->paused)
+        ph_timer_set(worker->loop, &worker->timer, ph_loop_now_ms(worker->loop) + wait_ms);
+}
+
+static void end_statement(struct ph_task_worker *worker)
+{
+    ph_arena_free(worker->arena);
+    worker->arena = NULL;
+}
+
+static void postponed(void *ctx, enum ph_err err, bool found, int32_t queued)
+{
+    struct ph_task_worker *worker = ctx;
+
+    (void)err;
+    (void)found;
+    (void)queued;
+    end_statement(worker);
+    go_on_in(worker, POLL_MS);
+}
+
+static void stepped(void *ctx, enum ph_err err, bool found, int32_t queued)
+{
+    struct ph_task_worker *worker = ctx;
+
+    end_statement(worker);
+    if (err == PH_ERR_DB_FAILED && !worker->paused) {
+        ph_log(PH_LOG_WARN, "a step of a background task failed",
+               ph_log_s("reason", ph_err_text(err)));
+        worker->arena = ph_arena_new();
+        ph_background_task_postpone(worker->db, worker->arena, postponed, worker);
+        return;
+    }
+    if (queued)
+        ph_dispatcher_nudge(worker->node->dispatcher, 0);
+    go_on_in(worker, found ? STEP_MS : POLL_MS);
+}
+
+static void step(struct ph_timer *timer)
+{
+    struct ph_task_worker *worker = ph_container_of(timer, struct ph_task_worker, timer);
+
+    if (!ph_db_ready(worker->db)) {
+        go_on_in(worker, POLL_MS);
+        return;
+    }
+    worker->arena = ph_arena_new();
+    ph_background_task_step(worker->db, worker->arena, stepped, worker);
+}
+
+struct ph_task_worker *ph_task_worker_new(struct ph_loop *loop, struct ph_node *node)
+{
+    struct ph_task_worker *worker = ph_calloc(1, sizeof *worker);
+
+    worker->loop = loop;
+    worker->node = node;
+    worker->timer.on_timer = step;
+    worker->db = ph_db_new(loop, &(struct ph_db_options){
+                                     .conninfo = node->config->database_url,
+                                     .role = PH_DB_ENGINE,
+                                     .connections = 1,
+                                     .max_waiting = 4,
+                                     .name = "tasks",
+                                 });
+    go_on_in(worker, POLL_MS);
+    return worker;
+}
+
+void ph_task_worker_pause(struct ph_task_worker *worker)
+{
+    worker->paused = true;
+    ph_timer_clear(worker->loop, &worker->timer);
+}
+
+void ph_task_worker_free(struct ph_task_worker *worker)
+{
+    ph_task_worker_pause(worker);
+    ph_db_free(worker->db);
+    free(worker);
+}

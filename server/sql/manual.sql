@@ -1,0 +1,80 @@
+-- Deliveries that somebody asked for, or wants no more. Run by the engine's role, for one tenant each.
+--
+-- $1 is the tenant, $2 the application's id or $3 its uid, $4 the endpoint's id or $5 its uid (the other one is NULL).
+
+-- One delivery of message $6 (or event id $7) to the endpoint; one that waits already is due at once. No row: no such
+-- endpoint or message.
+-- name: delivery_resend
+WITH named AS MATERIALIZED (
+    SELECT e.application_id, e.id AS endpoint_id, e.disabled,
+           coalesce($6::uuid, (SELECT u.message_id FROM message_uids u
+                               WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $7::text)) AS message_id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), target AS MATERIALIZED (
+    SELECT n.application_id, n.endpoint_id, n.disabled, m.id AS message_id, coalesce(m.expires_at <= now(), false) AS expired
+    FROM named n JOIN messages m ON m.application_id = n.application_id AND m.id = n.message_id
+    WHERE m.tenant_id = $1
+), owed AS (
+    INSERT INTO deliveries AS d (endpoint_id, message_id, tenant_id, application_id, next_at, trigger_type)
+    SELECT endpoint_id, message_id, $1, application_id, now(), 1 FROM target WHERE NOT disabled AND NOT expired
+    ON CONFLICT (endpoint_id, message_id) DO UPDATE SET next_at = now(), trigger_type = 1 WHERE d.node_id IS NULL
+    RETURNING endpoint_id
+), scheduled AS (
+    INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
+    SELECT endpoint_id, $1, now() FROM owed
+    ON CONFLICT (endpoint_id) DO UPDATE
+    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at)
+)
+SELECT disabled, expired FROM target
+
+-- Deletes up to $7 waiting deliveries of messages before id $6. When there are no more, the nodes hear of it, which may have
+-- others in memory; $8: the time in the id. No row: no such endpoint.
+-- name: deliveries_cancel
+WITH target AS MATERIALIZED (
+    SELECT e.id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), gone AS (
+    DELETE FROM deliveries d USING (
+        SELECT w.* FROM target CROSS JOIN LATERAL (
+            SELECT endpoint_id, message_id FROM deliveries
+            WHERE endpoint_id = target.id AND message_id < $6::uuid AND node_id IS NULL
+            ORDER BY message_id LIMIT $7::integer FOR UPDATE
+        ) w
+    ) c
+    WHERE d.endpoint_id = c.endpoint_id AND d.message_id = c.message_id
+    RETURNING 1
+)
+SELECT (SELECT count(*)::int4 FROM gone),
+       CASE WHEN (SELECT count(*) FROM gone) < $7
+            THEN pg_notify('posthorn', 'cancel:' || target.id::text || ':' || $8::bigint)::text END
+FROM target
+
+-- Stores message $6 for this endpoint alone, with its delivery. No row: no such endpoint.
+-- name: message_send_to
+WITH target AS MATERIALIZED (
+    SELECT e.application_id, e.id, e.disabled
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), stored AS (
+    INSERT INTO messages (application_id, id, tenant_id, event_type, payload, endpoint_id)
+    SELECT application_id, $6::uuid, $1, $7::text, $8::bytea, id FROM target WHERE NOT disabled
+    RETURNING application_id, endpoint_id, id
+), owed AS (
+    INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at)
+    SELECT endpoint_id, id, $1, application_id, now() FROM stored
+    RETURNING endpoint_id
+), scheduled AS (
+    INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
+    SELECT endpoint_id, $1, now() FROM owed
+    ON CONFLICT (endpoint_id) DO UPDATE
+    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at)
+)
+SELECT disabled, false FROM target
