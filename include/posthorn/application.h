@@ -34,6 +34,16 @@ typedef void (*ph_application_done)(void *ctx, enum ph_err err, const struct ph_
 void ph_application_get(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                         struct ph_str id_or_uid, ph_application_done done, void *ctx);
 
+/*
+ * The tenant's application of operational endpoints: role posthorn_api does not see it, so that no route of applications
+ * finds it; others name it by this, which is no uid that anybody can give.
+ */
+#define PH_APPLICATION_INTERNAL PH_STR("%operational")
+/* Makes it if it is not there. engine_db: role posthorn_engine. */
+void ph_application_make_internal(struct ph_db *engine_db, struct ph_arena *arena,
+                                  struct ph_id tenant, void (*done)(void *ctx, enum ph_err err),
+                                  void *ctx);
+
 /* apps: n items in the list's order. */
 typedef void (*ph_application_list_done)(void *ctx, enum ph_err err,
                                          const struct ph_application *apps, size_t n, bool done);

@@ -12,6 +12,8 @@
 #define PH_TRIGGER_SCHEDULED 0
 #define PH_TRIGGER_MANUAL    1
 #define PH_HOLD_FOREVER      INT64_MAX
+/* Failures of a delivery after which it is reported as failing. */
+#define PH_FAILING_ATTEMPTS 4
 
 struct ph_outcome {
     struct ph_id endpoint, message, tenant;

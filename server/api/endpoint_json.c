@@ -29,28 +29,28 @@ void ph_api_write_endpoint_members(struct ph_json_writer *w, const struct ph_end
     write_names(w, "channels", endpoint->channels, endpoint->n_channels);
     ph_jw_key(w, "createdAt");
     ph_jw_time(w, endpoint->created_ms);
+    ph_jw_key(w, "description");
+    ph_jw_str(w, endpoint->description);
+    ph_jw_key(w, "disabled");
+    ph_jw_bool(w, endpoint->disabled);
     ph_jw_key(w, "disabledReason");
     ph_jw_str(w, endpoint->disabled_reason);
+    write_names(w, "eventTypes", endpoint->event_types, endpoint->n_event_types);
     ph_jw_key(w, "failingSince");
     if (endpoint->failing)
         ph_jw_time(w, endpoint->failing_since_ms);
     else
         ph_jw_null(w);
+    ph_jw_key(w, "id");
+    ph_jw_id(w, PH_ID_ENDPOINT, endpoint->id);
+    ph_jw_key(w, "metadata");
+    ph_jw_raw(w, endpoint->metadata);
     ph_jw_key(w, "ordering");
     ph_jw_str(w, endpoint->ordered ? PH_STR("fifo") : PH_STR_NONE);
     ph_jw_key(w, "paused");
     ph_jw_bool(w, endpoint->paused);
     ph_jw_key(w, "retrySchedule");
     ph_api_write_retry(w, &endpoint->retry);
-    ph_jw_key(w, "description");
-    ph_jw_str(w, endpoint->description);
-    ph_jw_key(w, "disabled");
-    ph_jw_bool(w, endpoint->disabled);
-    write_names(w, "eventTypes", endpoint->event_types, endpoint->n_event_types);
-    ph_jw_key(w, "id");
-    ph_jw_id(w, PH_ID_ENDPOINT, endpoint->id);
-    ph_jw_key(w, "metadata");
-    ph_jw_raw(w, endpoint->metadata);
     ph_jw_key(w, "signatureHeader");
     ph_jw_str(w, endpoint->signature_header);
     ph_jw_key(w, "signatureProfile");

@@ -2,6 +2,7 @@
 #include "posthorn/endpoint.h"
 
 #include "api/custom_header.h"
+#include "api/endpoint_json.h"
 #include "api/routes.h"
 #include "api/signing_in.h"
 #include "posthorn/node.h"
@@ -45,8 +46,8 @@ void ph_api_endpoint_secret_get(struct ph_call *call)
 {
     struct ph_endpoint_path path = path_of(call);
 
-    ph_endpoint_get_secret(call->api->db, call->req->arena, call->api->node->keyring, &path,
-                           on_secret, call);
+    ph_endpoint_get_secret(ph_api_endpoint_db(call), call->req->arena, call->api->node->keyring,
+                           &path, on_secret, call);
 }
 
 static void on_rotated(void *ctx, enum ph_err err)
@@ -77,7 +78,7 @@ static void rotate(struct ph_call *call)
 {
     struct rotation *rotation = call->data;
 
-    ph_endpoint_rotate_secret(call->api->db, call->req->arena, call->api->node->keyring,
+    ph_endpoint_rotate_secret(ph_api_endpoint_db(call), call->req->arena, call->api->node->keyring,
                               &rotation->path, &rotation->secret, rotation->grace_s, on_rotated,
                               call);
 }
@@ -132,10 +133,11 @@ void ph_api_endpoint_secret_rotate(struct ph_call *call)
     if (ph_faults_answer(call, &faults))
         return;
     if (!given)
-        ph_endpoint_get_secret(call->api->db, call->req->arena, call->api->node->keyring,
+        ph_endpoint_get_secret(ph_api_endpoint_db(call), call->req->arena, call->api->node->keyring,
                                &rotation->path, on_present, call);
     else if (rotation->secret.kind == PH_SECRET_TEXT)
-        ph_endpoint_get(call->api->db, call->req->arena, &rotation->path, on_endpoint, call);
+        ph_endpoint_get(ph_api_endpoint_db(call), call->req->arena, &rotation->path, on_endpoint,
+                        call);
     else
         rotate(call);
 }
@@ -186,8 +188,8 @@ void ph_api_endpoint_headers_get(struct ph_call *call)
 {
     struct ph_endpoint_path path = path_of(call);
 
-    ph_endpoint_get_headers(call->api->db, call->req->arena, call->api->node->keyring, &path,
-                            on_headers, call);
+    ph_endpoint_get_headers(ph_api_endpoint_db(call), call->req->arena, call->api->node->keyring,
+                            &path, on_headers, call);
 }
 
 /* The member's name in `headers` that differs at most in case; NULL: none. */
@@ -319,8 +321,8 @@ static void set_headers(struct ph_call *call, bool patch)
     if (!headers)
         return;
     call->data = headers;
-    ph_endpoint_edit_headers(call->api->db, call->req->arena, call->api->node->keyring, &path,
-                             patch ? patch_headers : put_headers, on_headers_set, call);
+    ph_endpoint_edit_headers(ph_api_endpoint_db(call), call->req->arena, call->api->node->keyring,
+                             &path, patch ? patch_headers : put_headers, on_headers_set, call);
 }
 
 void ph_api_endpoint_headers_replace(struct ph_call *call)

@@ -25,6 +25,12 @@ INSERT INTO applications (id, tenant_id, uid, name, metadata, throttle_rate)
 VALUES ($1::uuid, current_tenant(), $2::text, $3::text, $4::text::json, $5::integer)
 RETURNING id, uid, name, metadata, throttle_rate, created_at, updated_at
 
+-- The application of the tenant $2's operational endpoints. Role engine.
+-- name: application_make_internal
+INSERT INTO applications (id, tenant_id, uid, name, internal)
+VALUES ($1::uuid, $2::uuid, $3::text, 'Operational webhooks', true)
+ON CONFLICT DO NOTHING
+
 -- name: application_update
 WITH before AS (
     SELECT id, uid, throttle_rate

@@ -3,6 +3,8 @@
 -- that went on since. Rows that several nodes write are written in the order of their keys, so that no two nodes wait for
 -- each other. A hold for ever is that of a disabled or paused endpoint: one that was enabled meanwhile is not held, and one that is
 -- about to be waits for this statement, so that its release finds the hold.
+-- Operational events are sent when the schedule is written: they write it too, and no row can be written by this statement
+-- after its function.
 -- name: outcomes_store
 WITH o AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int4[], $5::bool[], $6::timestamptz[],
@@ -47,6 +49,7 @@ WITH o AS MATERIALIZED (
     ON CONFLICT (endpoint_id) DO UPDATE
     SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at),
         held_until = greatest(s.held_until, excluded.held_until)
+    RETURNING 1
 ), health AS (
     UPDATE endpoints e SET failing_since = CASE WHEN NOT h.succeeded THEN now() END
     FROM (
@@ -70,8 +73,15 @@ WITH o AS MATERIALIZED (
     SET success = s.success + excluded.success, failure = s.failure + excluded.failure,
         exhausted = s.exhausted + excluded.exhausted,
         duration_counts = add_counts(s.duration_counts, excluded.duration_counts)
+), events AS MATERIALIZED (
+    SELECT tenant_id, endpoint_id, message_id, id, status_code,
+           (ARRAY['message.attempt.failing', 'message.attempt.exhausted', 'message.attempt.recovered'])[event] AS event
+    FROM unnest($9::uuid[], $10::uuid[], $11::uuid[], $12::uuid[], $16::int2[], $35::int2[])
+        AS t (message_id, id, endpoint_id, tenant_id, status_code, event)
+    WHERE event > 0 AND EXISTS (SELECT FROM tried)
 )
-SELECT 1
+SELECT count(emit_attempt_event(tenant_id, endpoint_id, message_id, id, status_code, event)) FROM events
+WHERE (SELECT count(*) FROM released) >= 0 AND (SELECT count(*) FROM scheduled) >= 0
 
 -- The same for a batch in which every delivery is done and no ordered endpoint is released, as most are. Without the
 -- parameters of the others.

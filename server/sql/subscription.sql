@@ -6,7 +6,7 @@ SELECT a.id, a.uid, a.config_version, e.id, e.version + t.version, e.disabled, e
        s.id, s.sealed, s.expires_at, s.kind
 FROM (
     SELECT id, uid, config_version, tenant_id FROM applications
-    WHERE tenant_id = $1::uuid AND (id = $2::uuid OR uid = $3::text)
+    WHERE tenant_id = $1::uuid AND (id = $2::uuid OR uid = $3::text) AND NOT internal
     ORDER BY (id = $2::uuid) IS TRUE DESC LIMIT 1
 ) a
 JOIN tenants t ON t.id = a.tenant_id

@@ -74,6 +74,14 @@ static void on_delete(struct ph_db_req *req, enum ph_err err, PGresult *res)
     op->done.plain(op->ctx, err);
 }
 
+static void on_made(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct op *op = ph_container_of(req, struct op, req);
+
+    (void)res;
+    op->done.plain(op->ctx, err);
+}
+
 static void add_rate(struct ph_db_req *req, int64_t rate)
 {
     if (rate < 0)
@@ -90,6 +98,19 @@ void ph_application_get(struct ph_db *db, struct ph_arena *arena, struct ph_id t
     op->done.one = done;
     ph_store_add_key(&op->req, PH_ID_APPLICATION, id_or_uid);
     ph_db_send(db, &op->req);
+}
+
+void ph_application_make_internal(struct ph_db *engine_db, struct ph_arena *arena,
+                                  struct ph_id tenant, void (*done)(void *ctx, enum ph_err err),
+                                  void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_application_make_internal, tenant, on_made, ctx);
+
+    op->done.plain = done;
+    ph_db_add_id(&op->req, ph_id_new(ph_clock_wall_ms()));
+    ph_db_add_id(&op->req, tenant);
+    ph_db_add_ref(&op->req, PH_APPLICATION_INTERNAL);
+    ph_db_send(engine_db, &op->req);
 }
 
 void ph_application_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,

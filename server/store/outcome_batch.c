@@ -36,6 +36,7 @@ enum {
     STAT_EXHAUSTED,
     STAT_DURATION,
     OUT_RELEASE = STAT_DURATION + DURATIONS,
+    ATT_EVENT,
     ARRAYS
 };
 
@@ -44,7 +45,7 @@ static const enum ph_db_array_of array_types[ARRAYS] = {
     PH_DB_I16S,  PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS,  PH_DB_I16S,  PH_DB_I16S,
     PH_DB_I16S,  PH_DB_I16S,  PH_DB_I32S,  PH_DB_TEXTS, PH_DB_BYTEAS, PH_DB_UUIDS, PH_DB_TIMES,
     PH_DB_UUIDS, PH_DB_I64S,  PH_DB_I64S,  PH_DB_I64S,  PH_DB_I32S,   PH_DB_I32S,  PH_DB_I32S,
-    PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,   PH_DB_BOOLS,
+    PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,   PH_DB_BOOLS, PH_DB_I16S,
 };
 
 static const int64_t duration_bounds_ms[DURATIONS - 1] = {10, 30, 100, 300, 1000, 3000, 10000};
@@ -63,7 +64,7 @@ struct ph_outcome_batch {
     struct ph_db_array arrays[ARRAYS];
     struct ph_db_req req;
     struct ph_arena *arena;
-    int n, n_open; /* n_open: of those that are not just done */
+    int n, n_open; /* n_open: of those that are not just done, or are an event */
     size_t max_bytes;
     struct tally *tallies[TALLY_SLOTS];
     void (*on_done)(enum ph_err err, void *ctx);
@@ -131,6 +132,16 @@ static void count(struct ph_outcome_batch *batch, const struct ph_outcome *o)
     t->durations[i]++;
 }
 
+/* The attempt's operational event, as the statement numbers them; 0: it is none. */
+static int16_t event_of(const struct ph_outcome *o)
+{
+    if (o->status == PH_STATUS_SUCCESS)
+        return o->attempts_made > PH_FAILING_ATTEMPTS ? 3 : 0;
+    if (o->exhausted)
+        return 2;
+    return o->attempts_made == PH_FAILING_ATTEMPTS ? 1 : 0;
+}
+
 static void add_attempt(struct ph_outcome_batch *batch, const struct ph_outcome *o)
 {
     struct ph_db_array *a = batch->arrays;
@@ -146,6 +157,7 @@ static void add_attempt(struct ph_outcome_batch *batch, const struct ph_outcome 
     ph_db_array_i32(&a[ATT_DURATION], (int32_t)o->duration_ms);
     ph_db_array_str(&a[ATT_URL], o->url);
     ph_db_array_str(&a[ATT_RESPONSE], o->response);
+    ph_db_array_i16(&a[ATT_EVENT], event_of(o));
     count(batch, o);
 }
 
@@ -157,7 +169,7 @@ bool ph_outcome_batch_add(struct ph_outcome_batch *batch, const struct ph_outcom
                         batch->max_bytes)
         return false;
     batch->n++;
-    batch->n_open += !o->done || o->release;
+    batch->n_open += !o->done || o->release || (o->has_attempt && event_of(o));
     ph_db_array_id(&a[OUT_ENDPOINT], o->endpoint);
     ph_db_array_id(&a[OUT_MESSAGE], o->message);
     ph_db_array_id(&a[OUT_TENANT], o->tenant);
