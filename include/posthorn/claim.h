@@ -49,6 +49,10 @@ void ph_claim_due(struct ph_db *db, struct ph_arena *arena, const struct ph_clai
 void ph_schedule_release(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
                          void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
 
+/* The endpoint has room in memory again: ends the second for which a claim left it alone. */
+void ph_schedule_room(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
+                      void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
+
 /* Makes partitions ahead, drops those past retention, removes used idempotency keys after 12 hours. */
 void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention_days,
                          void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);

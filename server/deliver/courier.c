@@ -77,8 +77,7 @@ void ph_courier_try(struct ph_courier *courier, struct ph_job *job)
 
 void ph_courier_cancel(struct ph_courier *courier, struct ph_id endpoint, int64_t before_ms)
 {
-    post(courier,
-         (struct letter){.type = LETTER_CANCEL, .id = endpoint, .before_ms = before_ms});
+    post(courier, (struct letter){.type = LETTER_CANCEL, .id = endpoint, .before_ms = before_ms});
 }
 
 void ph_courier_stop(struct ph_courier *courier, uint64_t deadline_ms)
@@ -89,8 +88,8 @@ void ph_courier_stop(struct ph_courier *courier, uint64_t deadline_ms)
 void courier_drop(struct ph_courier *courier, struct ph_job *job)
 {
     ph_node_give_room(courier->node, job->tenant, job->endpoint);
-    if (!courier->stopping && ph_node_has_room_again(courier->node, job->endpoint))
-        courier_release(courier, job->endpoint);
+    if (!courier->stopping && ph_node_has_room_again(courier->node, job->tenant, job->endpoint))
+        courier_room(courier, job->endpoint);
     ph_job_free(job);
 }
 
@@ -100,6 +99,14 @@ static void drop_queue(struct target *target)
 
     while ((job = ph_job_list_take(&target->queue)))
         courier_drop(target->courier, job);
+}
+
+bool courier_releases(struct target *target, int in_flight)
+{
+    if (!target->ordered || target->queue.first || target->in_flight != in_flight)
+        return false;
+    target->ordered = false;
+    return true;
 }
 
 /* What is queued goes back to the database, due when the hold is over. */
@@ -115,9 +122,10 @@ static void give_back(struct target *target, int64_t hold_ms)
                            .tenant = job->payload->tenant,
                            .node_id = job->node_id,
                            .attempts_made = job->attempts_made,
+                           .done = job->cancelled,
                            .next_ms = ph_clock_wall_ms(),
                            .hold_ms = hold_ms,
-                           .release = job->is_ordered && !target->queue.first && !target->in_flight,
+                           .release = courier_releases(target, 0),
                        });
     }
 }
@@ -141,7 +149,7 @@ static void cancel(struct target *target, struct ph_job *job)
                        .node_id = job->node_id,
                        .attempts_made = job->attempts_made,
                        .done = true,
-                       .release = job->is_ordered && !target->queue.first && !target->in_flight,
+                       .release = courier_releases(target, 0),
                    });
 }
 
@@ -201,7 +209,7 @@ static bool sort_out(struct target *target)
         return true;
     }
     if (target->config->disabled || target->config->paused) {
-        courier_hold(target, PH_HOLD_FOREVER);
+        courier_hold(target, PH_HOLD_STOPPED);
         return true;
     }
     if (target->hold_ms > ph_clock_wall_ms()) {
@@ -232,7 +240,7 @@ void courier_serve(struct target *target)
             return;
         }
         struct ph_job *job = ph_job_list_take(&target->queue);
-        if (job->message_gone)
+        if (job->message_gone || job->cancelled)
             cancel(target, job);
         else
             courier_attempt_start(target, job);
@@ -265,13 +273,14 @@ static void take_jobs(struct ph_courier *courier, struct ph_job_list *jobs)
         struct target *target = courier_target(courier, job);
         if (job->config)
             courier_target_apply(target, job->config);
-        target->ordered = job->is_ordered;
-        if (!job->is_manual && from_before(job, target->cancelled_ms)) {
-            cancel(target, job);
-            continue;
-        }
+        /* once ordered it stays so until all are done: unordered ones came too when its ordering has changed */
+        target->ordered =
+            job->is_ordered || (target->ordered && (target->queue.first || target->in_flight));
+        job->cancelled = !job->is_manual && from_before(job, target->cancelled_ms);
         ph_job_list_add(&target->queue, job);
-        courier_serve(target);
+        /* those of an ordered endpoint come one behind the other: the last one releases it, so all have to be here */
+        if (!job->is_ordered || !jobs->first || !ph_id_eq(jobs->first->endpoint, job->endpoint))
+            courier_serve(target);
     }
 }
 

@@ -47,7 +47,6 @@ struct target {
     struct ph_breaker breaker;
     bool
         ordered; /* its jobs are those of an ordered endpoint: one at a time, in their order, and then it is released */
-    bool failing; /* as the database has it in failing_since */
     int64_t
         hold_ms; /* wall time until when its deliveries wait in the database; those in memory go back */
     uint64_t idle_since_ms; /* monotonic; when nothing was left to do */
@@ -83,7 +82,7 @@ struct report {
     struct report *next;
 };
 
-/* An endpoint whose hold ends when so many outcomes are stored. */
+/* An endpoint that has room in memory again when so many outcomes are stored. */
 struct release {
     struct release *next;
     struct ph_arena *arena;
@@ -130,8 +129,6 @@ void courier_target_free(struct target *target);
 void courier_sweep_targets(struct ph_courier *courier);
 
 /* courier_health.c */
-/* Keeps failing_since of the endpoint as the last attempt says. */
-void courier_note_health(struct target *target, bool success);
 /* The endpoint wants nothing any more. */
 void courier_disable(struct target *target, const char *reason);
 
@@ -147,8 +144,8 @@ void courier_record(struct ph_courier *courier, struct ph_job *job,
                     const struct ph_outcome *outcome);
 void courier_outcomes_init(struct ph_courier *courier);
 void courier_outcomes_free(struct ph_courier *courier);
-/* The endpoint may be served again: once the holds that are on their way to the database are there, ends them. */
-void courier_release(struct ph_courier *courier, struct ph_id endpoint);
+/* The endpoint has room in memory again: ends its second of grace once the outcomes so far are stored. */
+void courier_room(struct ph_courier *courier, struct ph_id endpoint);
 /* So many wait to be recorded that no attempt should start. */
 bool courier_outcomes_full(const struct ph_courier *courier);
 
@@ -159,6 +156,9 @@ void courier_end_trials(struct target *target, enum ph_err err);
 void courier_end_trial(struct ph_job *job, enum ph_err err);
 
 /* courier.c */
+/* Whether an outcome releases the target's ordered endpoint: nothing else of it is left but so many attempts under way.
+ * True once. */
+bool courier_releases(struct target *target, int in_flight);
 /* Starts what may start of the target's queue. */
 void courier_serve(struct target *target);
 /* A slot for an attempt is free again, or outcomes were recorded: goes on with those who waited for it. */

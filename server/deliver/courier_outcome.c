@@ -104,11 +104,11 @@ static void send_releases(struct ph_courier *courier)
     while (courier->releases && courier->releases->after <= courier->n_stored) {
         struct release *release = courier->releases;
         courier->releases = release->next;
-        ph_schedule_release(courier->db, release->arena, release->endpoint, released, release);
+        ph_schedule_room(courier->db, release->arena, release->endpoint, released, release);
     }
 }
 
-void courier_release(struct ph_courier *courier, struct ph_id endpoint)
+void courier_room(struct ph_courier *courier, struct ph_id endpoint)
 {
     struct ph_arena *arena = ph_arena_new();
     struct release *release = ph_arena_new_of(arena, struct release), **last = &courier->releases;
@@ -148,10 +148,21 @@ static void stored(enum ph_err err, void *ctx)
     courier_check_stopped(courier);
 }
 
+/* Wall time when a claim finds something to do because of the outcome; INT64_MAX: not by itself. */
+static int64_t due_again(const struct ph_outcome *outcome)
+{
+    if (outcome->release) /* the ones behind it are due */
+        return outcome->hold_ms;
+    if (outcome->done)
+        return INT64_MAX;
+    return outcome->next_ms > outcome->hold_ms ? outcome->next_ms : outcome->hold_ms;
+}
+
 void courier_record(struct ph_courier *courier, struct ph_job *job,
                     const struct ph_outcome *outcome)
 {
     struct report *report = courier->filling;
+    int64_t due_ms;
 
     if (ph_outcome_batch_count(report->batch) >= REPORT_ROWS ||
         !ph_outcome_batch_add(report->batch, outcome)) {
@@ -163,8 +174,9 @@ void courier_record(struct ph_courier *courier, struct ph_job *job,
         report = courier->filling = take_report(courier);
         (void)ph_outcome_batch_add(report->batch, outcome); /* an empty one takes any */
     }
-    if (!outcome->done && outcome->hold_ms == 0 && outcome->next_ms < report->next_ms)
-        report->next_ms = outcome->next_ms;
+    due_ms = due_again(outcome);
+    if (due_ms < report->next_ms)
+        report->next_ms = due_ms;
     ph_job_drop_payload(job);
     ph_job_list_add(&report->jobs, job);
     courier->n_unrecorded++;

@@ -43,7 +43,7 @@ struct ph_dispatcher {
     bool look_again;        /* nudged while a claim was under way */
     int64_t clock_ahead_ms; /* database's clock minus ours */
     struct ph_id cursor; /* tenant at which the last claim had enough; zero: it came to the end */
-    struct ph_id held[HELD_MAX];
+    struct ph_id held[HELD_MAX], held_tenants[HELD_MAX];
     size_t n_held;
     struct ph_timer claim_timer, take_over_timer, housekeeping_timer, register_timer, stop_timer;
     /* from other threads */
@@ -113,25 +113,21 @@ static void note_full(struct ph_dispatcher *d, struct ph_id tenant, struct ph_id
     for (size_t i = 0; i < d->n_held; i++)
         if (ph_id_eq(d->held[i], endpoint))
             return;
+    d->held_tenants[d->n_held] = tenant;
     d->held[d->n_held++] = endpoint;
 }
 
 static void released(enum ph_err err, int32_t n, void *ctx);
-
-static void release(struct ph_dispatcher *d, struct ph_id endpoint)
-{
-    struct errand *errand = errand_new(d);
-
-    ph_schedule_release(d->db, errand->arena, endpoint, released, errand);
-}
 
 /* The claim has held them: from now on their couriers see when they have room again, unless they have it already. */
 static void note_held(struct ph_dispatcher *d)
 {
     for (size_t i = 0; i < d->n_held; i++) {
         ph_node_set_full(d->node, d->held[i]);
-        if (ph_node_has_room_again(d->node, d->held[i]))
-            release(d, d->held[i]);
+        if (ph_node_has_room_again(d->node, d->held_tenants[i], d->held[i])) {
+            struct errand *errand = errand_new(d);
+            ph_schedule_room(d->db, errand->arena, d->held[i], released, errand);
+        }
     }
     d->n_held = 0;
 }
@@ -305,8 +301,10 @@ static void released(enum ph_err err, int32_t n, void *ctx)
 
 static void endpoint_changed(struct ph_dispatcher *d, struct ph_id endpoint)
 {
+    struct errand *errand = errand_new(d);
+
     ph_courier_endpoint_changed(ph_node_courier(d->node, endpoint), &endpoint);
-    release(d, endpoint);
+    ph_schedule_release(d->db, errand->arena, endpoint, released, errand);
 }
 
 static void application_changed(struct ph_dispatcher *d, const struct ph_id *application)

@@ -29,6 +29,12 @@ static int64_t free_deliveries(const struct ph_node *node)
     return least > 0 ? least : 0;
 }
 
+/* Deliveries that one tenant may have when so many are free. */
+static int64_t tenant_share(int64_t free)
+{
+    return free > TENANT_MIN ? free : TENANT_MIN;
+}
+
 /* Deliveries that one endpoint may have when so many are free. */
 static int64_t endpoint_share(const struct ph_node *node, int64_t free)
 {
@@ -42,11 +48,10 @@ static int64_t endpoint_share(const struct ph_node *node, int64_t free)
 static bool over_share(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint,
                        int64_t free)
 {
-    int64_t of_tenant = free > TENANT_MIN ? free : TENANT_MIN;
-
     return atomic_load_explicit(&slot_of(node, endpoint)->deliveries, memory_order_relaxed) >=
                endpoint_share(node, free) ||
-           atomic_load_explicit(tenant_slot_of(node, tenant), memory_order_relaxed) >= of_tenant;
+           atomic_load_explicit(tenant_slot_of(node, tenant), memory_order_relaxed) >=
+               tenant_share(free);
 }
 
 bool ph_node_is_full(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint)
@@ -83,13 +88,18 @@ void ph_node_set_full(struct ph_node *node, struct ph_id endpoint)
     atomic_store_explicit(&slot_of(node, endpoint)->full, true, memory_order_relaxed);
 }
 
-bool ph_node_has_room_again(struct ph_node *node, struct ph_id endpoint)
+bool ph_node_has_room_again(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint)
 {
     struct ph_node_slot *slot = slot_of(node, endpoint);
+    int64_t free;
 
-    if (!atomic_load_explicit(&slot->full, memory_order_relaxed) ||
-        atomic_load_explicit(&slot->deliveries, memory_order_relaxed) >
-            endpoint_share(node, free_deliveries(node)) / 2)
+    if (!atomic_load_explicit(&slot->full, memory_order_relaxed))
+        return false;
+    free = free_deliveries(node);
+    if (atomic_load_explicit(&slot->deliveries, memory_order_relaxed) >
+            endpoint_share(node, free) / 2 ||
+        atomic_load_explicit(tenant_slot_of(node, tenant), memory_order_relaxed) >=
+            tenant_share(free))
         return false;
     atomic_store_explicit(&slot->full, false, memory_order_relaxed);
     return true;

@@ -4,8 +4,9 @@
 -- (deliveries joined that it cannot see) stays due, so that none is forgotten. One whose row is locked, by outcomes or by
 -- another node, is looked at again in a moment.
 --
--- A paused or disabled endpoint is held; its change ends that, and so does time, should the news of it be lost. A throttled one gives no more than its bucket
--- holds: a second's worth at most. An ordered one gives its oldest messages and is held for this node until they are done.
+-- A paused or disabled endpoint is held; its change ends that, and so does time, should the news of it be lost. A throttled
+-- one gives no more than its bucket holds: a second's worth at most. An ordered one gives its oldest messages and is held for
+-- this node until they are done; its jobs come one behind the other.
 -- name: claim_due
 WITH RECURSIVE held AS (
     UPDATE endpoint_schedule s SET held_until = greatest(s.held_until, now() + interval '1 second')
@@ -28,7 +29,7 @@ WITH RECURSIVE held AS (
     ) s
     LIMIT $2::int4
 ), due AS MATERIALIZED (
-    SELECT s.endpoint_id, s.changes <> seen.changes AS changed, e.id IS NULL AS gone, coalesce(e.paused OR e.disabled, false) AS stopped,
+    SELECT s.endpoint_id, s.changes <> seen.changes AS changed, coalesce(e.paused OR e.disabled, false) AS stopped,
            coalesce(e.ordering = 'fifo', false) AS ordered, nullif(e.throttle_rate, 0) AS rate,
            least(nullif(e.throttle_rate, 0),
                  coalesce(s.tokens + nullif(e.throttle_rate, 0)
@@ -69,7 +70,8 @@ WITH RECURSIVE held AS (
 ), moved AS (
     UPDATE endpoint_schedule s
     SET next_due_at = CASE WHEN r.changed THEN least(s.next_due_at, now())
-                           ELSE coalesce(greatest(r.next_at, now()), 'infinity') END,
+                           WHEN r.next_at IS NULL THEN 'infinity'
+                           ELSE greatest(r.next_at, now()) END,
         held_until = CASE WHEN r.busy THEN 'infinity'
                           WHEN r.stopped THEN now() + interval '10 minutes'
                           WHEN r.tokens - r.n < 1 THEN now() + (1 - (r.tokens - r.n)) / r.rate * interval '1 second'
@@ -79,17 +81,20 @@ WITH RECURSIVE held AS (
     FROM rest r
     WHERE s.endpoint_id = r.endpoint_id
       AND (r.changed OR r.next_at IS NOT NULL OR r.busy OR r.rate IS NOT NULL)
+    RETURNING s.serve_at
 ), emptied AS (
     DELETE FROM endpoint_schedule s USING rest r
     WHERE s.endpoint_id = r.endpoint_id
       AND NOT (r.changed OR r.next_at IS NOT NULL OR r.busy OR r.rate IS NOT NULL)
 )
 SELECT 0::int2, NULL::uuid, NULL::uuid,
-       CASE WHEN (SELECT count(*) FROM seen) = $2::int4 THEN (SELECT tenant_id FROM seen ORDER BY tenant_id DESC LIMIT 1) END,
+       CASE WHEN (SELECT count(*) FROM seen) = $2::int4
+            THEN (SELECT tenant_id FROM seen ORDER BY tenant_id DESC LIMIT 1) END,
        NULL::uuid, NULL::int2, NULL::int2, NULL::boolean, NULL::bytea, NULL::int4[], now(),
        least((SELECT min(serve_at) FROM endpoint_schedule WHERE serve_at > now()), (SELECT min(serve_at) FROM held),
+             (SELECT min(serve_at) FROM moved WHERE serve_at > now()),
              CASE WHEN (SELECT count(*) FROM due) < (SELECT count(*) FROM seen) THEN now() + interval '10 milliseconds' END),
-       EXISTS (SELECT FROM rest WHERE (changed OR next_at <= now()) AND NOT busy AND NOT stopped)
+       EXISTS (SELECT FROM moved WHERE serve_at <= now())
            OR EXISTS (SELECT FROM seen GROUP BY tenant_id HAVING count(*) = $6::int4),
        NULL::text, NULL::text
 UNION ALL
@@ -100,10 +105,11 @@ UNION ALL
  LEFT JOIN messages m ON m.application_id = c.application_id AND m.id = c.message_id
  LEFT JOIN tenants t ON t.id = c.tenant_id
  LEFT JOIN event_types v ON v.tenant_id = c.tenant_id AND v.name = m.event_type
- ORDER BY c.ordered, CASE WHEN c.ordered THEN c.message_id END, c.next_at, c.message_id)
+ ORDER BY c.ordered, CASE WHEN c.ordered THEN c.endpoint_id END, CASE WHEN c.ordered THEN c.message_id END, c.next_at,
+          c.message_id)
 UNION ALL
-SELECT CASE WHEN next_at IS NULL AND NOT changed THEN 2 ELSE 3 END::int2, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-       NULL, NULL, NULL, NULL
+SELECT CASE WHEN next_at IS NULL AND NOT changed THEN 2 ELSE 3 END::int2, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM rest WHERE (changed OR next_at IS NULL OR next_at <= now()) AND NOT busy AND NOT stopped
 
 -- The endpoint has changed: whatever held it, it may be served again, unless it is stopped. One that is gone too, for its
