@@ -53,8 +53,8 @@ bool ph_node_is_full(struct ph_node *node, struct ph_id tenant, struct ph_id end
 
 /* The dispatcher left deliveries of the endpoint alone for a while because it was full. */
 void ph_node_set_full(struct ph_node *node, struct ph_id endpoint);
-/* True, once after each ph_node_set_full: it has room again. For the endpoint's courier. */
-bool ph_node_has_room_again(struct ph_node *node, struct ph_id endpoint);
+/* True, once after each ph_node_set_full: it has room again, and so has its tenant. */
+bool ph_node_has_room_again(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint);
 
 /* Whether deliveries of the endpoint wait in the database, so that new ones have to join them there and not overtake.
  * Set by whoever leaves one there, cleared by the dispatcher when none is left. */
