@@ -7,15 +7,11 @@
 
 #include "posthorn/db.h"
 
-/* The endpoint began to fail, or succeeded again. */
-void ph_endpoint_set_failing(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
-                             bool failing, void (*on_done)(enum ph_err err, int32_t n, void *ctx),
-                             void *ctx);
 /* Disables it and notifies the nodes; n: 0 when it is disabled already or gone. reason is kept for people. */
 void ph_endpoint_disable(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
                          struct ph_str reason,
                          void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
-/* Disables all that have failed for so long without a success. */
+/* Disables all that have failed for so long without a success, which the outcome statement keeps in failing_since. */
 void ph_endpoints_disable_failing(struct ph_db *db, struct ph_arena *arena, int64_t failing_s,
                                   void (*on_done)(enum ph_err err, int32_t n, void *ctx),
                                   void *ctx);

@@ -11,7 +11,7 @@
 
 #define PH_TRIGGER_SCHEDULED 0
 #define PH_TRIGGER_MANUAL    1
-#define PH_HOLD_FOREVER      INT64_MAX
+#define PH_HOLD_STOPPED      INT64_MAX
 /* Failures of a delivery after which it is reported as failing. */
 #define PH_FAILING_ATTEMPTS 4
 
@@ -21,7 +21,7 @@ struct ph_outcome {
     bool done;       /* the delivery goes: fulfilled, given up or cancelled */
     int64_t next_ms; /* else: wall time when it is due again */
     int64_t
-        hold_ms; /* wall time until when its endpoint is held; 0: not, PH_HOLD_FOREVER: until someone frees it */
+        hold_ms; /* wall time until when its endpoint is held; 0: not, PH_HOLD_STOPPED: while it is disabled or paused */
     int attempts_made; /* with this one */
     bool release;      /* its ordered endpoint may be served again, when hold_ms allows */
     bool has_attempt;  /* an attempt was made: the fields below are set */

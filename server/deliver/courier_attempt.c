@@ -118,8 +118,8 @@ static void fail(struct attempt *attempt, const struct verdict *v, struct ph_out
     ph_metric_add(attempts_failure, 1);
     outcome->next_ms = v->give_up || attempt->job->cancelled
                            ? -1
-                                  : ph_retry_next_ms(&schedule, outcome->attempts_made, now_ms,
-                                                     v->retry_after_s, randombytes_random());
+                           : ph_retry_next_ms(&schedule, outcome->attempts_made, now_ms,
+                                              v->retry_after_s, randombytes_random());
     outcome->done = outcome->exhausted = outcome->next_ms < 0;
     ph_metric_add(deliveries_exhausted, outcome->exhausted);
 
@@ -187,8 +187,7 @@ static void record(struct attempt *attempt, const struct verdict *v)
     } else {
         fail(attempt, v, &outcome);
     }
-    outcome.release = job->is_ordered && !target->queue.first && target->in_flight == 1;
-    courier_note_health(target, v->success);
+    outcome.release = courier_releases(target, 1);
     if (v->disable)
         courier_disable(target, v->status == 410
                                     ? "the endpoint answered 410 Gone"

@@ -6,9 +6,7 @@
 /* A note to the database about an endpoint; the target may be gone when the answer comes. */
 struct note {
     struct ph_arena *arena;
-    struct ph_courier *courier;
     struct ph_id endpoint;
-    bool failing;
 };
 
 static struct note *new_note(struct target *target)
@@ -16,32 +14,8 @@ static struct note *new_note(struct target *target)
     struct ph_arena *arena = ph_arena_new();
     struct note *note = ph_arena_new_of(arena, struct note);
 
-    *note = (struct note){.arena = arena, .courier = target->courier, .endpoint = target->id};
+    *note = (struct note){.arena = arena, .endpoint = target->id};
     return note;
-}
-
-/* Not written down: the next attempt tries again. */
-static void noted(enum ph_err err, int32_t n, void *ctx)
-{
-    struct note *note = ctx;
-    struct target *target = courier_find_target(note->courier, note->endpoint);
-
-    (void)n;
-    if (err != PH_OK && target)
-        target->failing = !note->failing;
-    ph_arena_free(note->arena);
-}
-
-void courier_note_health(struct target *target, bool success)
-{
-    struct note *note;
-
-    if (target->failing == !success)
-        return;
-    target->failing = !success;
-    note = new_note(target);
-    note->failing = !success;
-    ph_endpoint_set_failing(target->courier->db, note->arena, target->id, !success, noted, note);
 }
 
 static void disabled(enum ph_err err, int32_t n, void *ctx)

@@ -121,7 +121,6 @@ void courier_target_apply(struct target *target, struct ph_endpoint_config *conf
     ph_endpoint_config_ref(config);
     clear_config(target);
     target->config = config;
-    target->failing = config->failing;
     target->gone = false;
     if (config->disabled)
         return;

@@ -1,19 +1,14 @@
--- name: endpoint_set_failing
-WITH changed AS (
-    UPDATE endpoints SET failing_since = CASE WHEN $2::boolean THEN now() END
-    WHERE id = $1::uuid AND (failing_since IS NOT NULL) <> $2::boolean
-    RETURNING 1
-)
-SELECT count(*)::int4 FROM changed
+-- Like those of endpoint.sql these lock the application's row first and the endpoint's second.
 
 -- name: endpoint_disable
-WITH disabled AS (
-    UPDATE endpoints SET disabled = true, disabled_reason = $2::text, version = version + 1, updated_at = now()
-    WHERE id = $1::uuid AND NOT disabled
-    RETURNING id, application_id, tenant_id, uid
-), changed AS (
-    UPDATE applications a SET config_version = a.config_version + 1 FROM disabled dWHERE a.id = d.application_id
-    RETURNING a.id
+WITH changed AS (
+    UPDATE applications SET config_version = config_version + 1
+    WHERE id = (SELECT application_id FROM endpoints WHERE id = $1::uuid AND NOT disabled)
+    RETURNING id
+), disabled AS (
+    UPDATE endpoints e SET disabled = true, disabled_reason = $2::text, version = e.version + 1, updated_at = now()
+    FROM changed WHERE e.id = $1::uuid AND e.application_id = changed.id AND NOT e.disabled
+    RETURNING e.id, e.application_id, e.tenant_id, e.uid
 )
 SELECT count(*)::int4, count(pg_notify('posthorn', 'ep:' || d.id::text)::text),
        count(pg_notify('posthorn', 'app:' || d.application_id::text)::text),
@@ -21,17 +16,28 @@ SELECT count(*)::int4, count(pg_notify('posthorn', 'ep:' || d.id::text)::text),
 FROM disabled d
 
 -- name: endpoints_disable_failing
-WITH disabled AS (
-    UPDATE endpoints SET disabled = true, version = version + 1, updated_at = now(),
-           disabled_reason = 'every attempt has failed since ' || to_char(failing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC'
+WITH failing AS MATERIALIZED (
+    SELECT id, application_id FROM endpoints
     WHERE failing_since < now() - make_interval(secs => $1::bigint) AND NOT disabled
-    RETURNING id, application_id, tenant_id, uid
+), locked AS MATERIALIZED (
+    SELECT id FROM applications WHERE id IN (SELECT application_id FROM failing) ORDER BY id FOR NO KEY UPDATE
 ), changed AS (
-    UPDATE applications a SET config_version = a.config_version + 1
-    WHERE a.id IN (SELECT application_id FROM disabled)
+    UPDATE applications a SET config_version = a.config_version + 1 FROM locked WHERE a.id = locked.id
     RETURNING a.id
+), still AS MATERIALIZED (
+    SELECT id FROM endpoints
+    WHERE id IN (SELECT f.id FROM failing f JOIN changed c ON c.id = f.application_id)
+      AND failing_since < now() - make_interval(secs => $1::bigint) AND NOT disabled
+    ORDER BY id FOR NO KEY UPDATE
+), disabled AS (
+    UPDATE endpoints e
+    SET disabled = true, version = e.version + 1, updated_at = now(),
+        disabled_reason = 'every attempt has failed since '
+                          || to_char(e.failing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC'
+    FROM still WHERE e.id = still.id
+    RETURNING e.id, e.application_id, e.tenant_id, e.uid
 )
 SELECT count(*)::int4, count(pg_notify('posthorn', 'ep:' || d.id::text)::text),
        count(pg_notify('posthorn', 'app:' || d.application_id::text)::text),
        count(emit_endpoint_event(d.tenant_id, d.application_id, d.id, d.uid, 'endpoint.disabled'))
-FROM disabled d 
+FROM disabled d

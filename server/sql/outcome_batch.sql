@@ -1,8 +1,9 @@
 -- Records what became of many deliveries. Rolled up counts come ready-made, one row an endpoint and five minutes. When the
 -- attempts are there already the batch was stored before: then nothing is counted, and no delivery waits or endpoint is held
 -- that went on since. Rows that several nodes write are written in the order of their keys, so that no two nodes wait for
--- each other. A hold for ever is that of a disabled or paused endpoint: one that was enabled meanwhile is not held, and one that is
--- about to be waits for this statement, so that its release finds the hold.
+-- each other. A hold for ever is that of a disabled or paused endpoint: one that was enabled meanwhile is not held, and one
+-- that is about to be waits for this statement, so that its release finds the hold; ten minutes end it too, should the news
+-- be lost. An ordered endpoint is released only by the node that it is busy at.
 -- Operational events are sent when the schedule is written: they write it too, and no row can be written by this statement
 -- after its function.
 -- name: outcomes_store
@@ -83,8 +84,8 @@ WITH o AS MATERIALIZED (
 SELECT count(emit_attempt_event(tenant_id, endpoint_id, message_id, id, status_code, event)) FROM events
 WHERE (SELECT count(*) FROM released) >= 0 AND (SELECT count(*) FROM scheduled) >= 0
 
--- The same for a batch in which every delivery is done and no ordered endpoint is released, as most are. Without the
--- parameters of the others.
+-- The same for a batch in which every delivery is done without a failure and no ordered endpoint is released, as most are.
+-- Without the parameters of the others.
 -- name: outcomes_store_plain
 WITH gone AS (
     DELETE FROM deliveries d USING unnest($1::uuid[], $2::uuid[]) AS o (endpoint_id, message_id)
@@ -96,6 +97,9 @@ WITH gone AS (
                          $10::int2[], $11::int4[], $12::text[], $13::bytea[])
     ON CONFLICT DO NOTHING
     RETURNING 1
+), healthy AS (
+    UPDATE endpoints SET failing_since = NULL
+    WHERE id = ANY ($14::uuid[]) AND failing_since IS NOT NULL AND EXISTS (SELECT FROM tried)
 ), counted AS (
     INSERT INTO delivery_stats AS s (endpoint_id, bucket, tenant_id, success, failure, exhausted, duration_counts)
     SELECT endpoint_id, bucket, tenant_id, success, failure, exhausted, ARRAY[h1, h2, h3, h4, h5, h6, h7, h8]

@@ -26,17 +26,6 @@ static struct ph_db_req *new_call(struct ph_arena *arena, const struct ph_stmt *
     return &call->req;
 }
 
-void ph_endpoint_set_failing(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
-                             bool failing, void (*on_done)(enum ph_err err, int32_t n, void *ctx),
-                             void *ctx)
-{
-    struct ph_db_req *req = new_call(arena, &ph_sql_endpoint_set_failing, on_done, ctx);
-
-    ph_db_add_id(req, endpoint);
-    ph_db_add_bool(req, failing);
-    ph_db_send(db, req);
-}
-
 void ph_endpoint_disable(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
                          struct ph_str reason,
                          void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx)

@@ -24,7 +24,6 @@ enum {
     COL_ORDERED,
     COL_RATE,
     COL_RETRY,
-    COL_FAILING,
     COL_PROFILE,
     COL_HEADER_PREFIX,
     COL_SIGNATURE_HEADER,
@@ -155,7 +154,6 @@ static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring
     }
     config->n_event_types = copy_names(arena, res, first, COL_EVENT_TYPES, &config->event_types);
     config->paused = ph_db_bool(res, first, COL_PAUSED);
-    config->failing = ph_db_bool(res, first, COL_FAILING);
     config->queued = config->paused || ph_db_bool(res, first, COL_ORDERED) ||
                      ph_db_int(res, first, COL_RATE) > 0;
     config->retry = ph_retry_read(res, first, COL_RETRY);
