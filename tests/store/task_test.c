@@ -1,0 +1,738 @@
+#include "posthorn/task.h"
+
+#include "posthorn/manual.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+#define SUCCESS 0
+#define FAIL    2
+#define HOUR_MS (3600 * 1000LL)
+
+static struct ph_db *api; /* role posthorn_api */
+
+struct answer {
+    bool done;
+    enum ph_err err;
+    bool found;
+    int32_t queued;
+    struct ph_id id;
+    char status[32], error[64];
+    int64_t walked, total, made;
+    size_t n;
+};
+
+static void on_task(void *ctx, enum ph_err err, const struct ph_background_task *task)
+{
+    struct answer *answer = ctx;
+
+    assert_false(answer->done);
+    answer->done = true;
+    answer->err = err;
+    if (!task)
+        return;
+    answer->id = task->id;
+    snprintf(answer->status, sizeof answer->status, "%.*s", (int)task->status.len,
+             task->status.ptr);
+    if (task->error.ptr)
+        snprintf(answer->error, sizeof answer->error, "%.*s", (int)task->error.len,
+                 task->error.ptr);
+    answer->walked = task->done;
+    answer->total = task->total;
+    answer->made = task->queued;
+}
+
+static void on_step(void *ctx, enum ph_err err, bool found, int32_t queued)
+{
+    struct answer *answer = ctx;
+
+    assert_false(answer->done);
+    *answer = (struct answer){.done = true, .err = err, .found = found, .queued = queued};
+}
+
+static void on_list(void *ctx, enum ph_err err, const struct ph_background_task *tasks, size_t n,
+                    bool done)
+{
+    struct answer *answer = ctx;
+
+    assert_false(answer->done);
+    *answer = (struct answer){.done = true, .err = err, .n = n};
+    if (n)
+        answer->id = tasks[0].id;
+    assert_true(done);
+}
+
+static void on_plain(void *ctx, enum ph_err err)
+{
+    struct answer *answer = ctx;
+
+    assert_false(answer->done);
+    *answer = (struct answer){.done = true, .err = err};
+}
+
+static struct ph_endpoint_path path_to(const struct tenant *tenant, int endpoint)
+{
+    static const char *const uids[] = {"ep0", "ep1", "ep2"};
+
+    return (struct ph_endpoint_path){tenant->id, PH_STR("app"), ph_str_of(uids[endpoint])};
+}
+
+static struct answer order(const struct tenant *tenant, int endpoint,
+                           enum ph_background_task_type type, const char *params)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_endpoint_path path = path_to(tenant, endpoint);
+    struct ph_background_task_order wanted = {
+        .type = type,
+        .since_ms = ph_clock_wall_ms() - HOUR_MS,
+        .until_ms = ph_clock_wall_ms() + 1000,
+        .params = ph_str_of(params),
+    };
+    struct answer answer = {0};
+
+    /* attempts made in this very millisecond are before the task */
+    for (int64_t now_ms = ph_clock_wall_ms(); ph_clock_wall_ms() < now_ms + 2;)
+        ph_loop_step(loop, 1);
+    ph_background_task_create(api, arena, &path, &wanted, on_task, &answer);
+    wait_until(&answer.done, "create");
+    ph_arena_free(arena);
+    return answer;
+}
+
+/* A new one, which has to work. */
+static struct ph_id new_task(const struct tenant *tenant, int endpoint,
+                             enum ph_background_task_type type, const char *params)
+{
+    struct answer answer = order(tenant, endpoint, type, params);
+
+    assert_int_equal(answer.err, PH_OK);
+    assert_string_equal(answer.status, "running");
+    return answer.id;
+}
+
+static struct answer get(const struct tenant *tenant, struct ph_id id)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct answer answer = {0};
+
+    ph_background_task_get(api, arena, tenant->id, id, on_task, &answer);
+    wait_until(&answer.done, "get");
+    ph_arena_free(arena);
+    return answer;
+}
+
+static struct answer cancel_task(const struct tenant *tenant, struct ph_id id)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct answer answer = {0};
+
+    ph_background_task_cancel(api, arena, tenant->id, id, on_task, &answer);
+    wait_until(&answer.done, "cancel");
+    ph_arena_free(arena);
+    return answer;
+}
+
+static struct answer step_with(struct ph_db *with)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct answer answer = {0};
+
+    ph_background_task_step(with, arena, on_step, &answer);
+    wait_until(&answer.done, "step");
+    ph_arena_free(arena);
+    assert_int_equal(answer.err, PH_OK);
+    return answer;
+}
+
+static struct answer step(void)
+{
+    return step_with(db);
+}
+
+static int steps_until_idle(void)
+{
+    int n = 0;
+
+    while (step().found)
+        assert_true(++n < 100);
+    return n;
+}
+
+static struct ph_id message(const struct tenant *tenant, const char *type, const char *channels,
+                            const char *tags)
+{
+    struct ph_id id = new_id();
+
+    run_sql(admin,
+            "INSERT INTO messages (application_id, id, tenant_id, event_type, channels, tags, "
+            "payload) VALUES ('%s', '%s', '%s', '%s', %s, %s, '{}')",
+            uuid_text(tenant->subscriptions.application), uuid_text(id), uuid_text(tenant->id),
+            type, channels ? channels : "NULL", tags ? tags : "NULL");
+    return id;
+}
+
+static void attempt(const struct tenant *tenant, int endpoint, struct ph_id of, int status,
+                    int code)
+{
+    run_sql(admin,
+            "INSERT INTO attempts (message_id, id, endpoint_id, tenant_id, number, status, "
+            "trigger_type, status_code, duration_ms, url, response) "
+            "VALUES ('%s', '%s', '%s', '%s', 1, %d, 0, %d, 1, '', '')",
+            uuid_text(of), uuid_text(new_id()), uuid_text(tenant->endpoints[endpoint]),
+            uuid_text(tenant->id), status, code);
+}
+
+static void owe(const struct tenant *tenant, int endpoint, struct ph_id of, const char *state)
+{
+    run_sql(admin,
+            "INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at, "
+            "node_id) VALUES ('%s', '%s', '%s', '%s', %s)",
+            uuid_text(tenant->endpoints[endpoint]), uuid_text(of), uuid_text(tenant->id),
+            uuid_text(tenant->subscriptions.application), state);
+}
+
+#define WAITING   "now() + interval '2 hours', NULL"
+#define IN_MEMORY "NULL, 7"
+
+static long owed_to(const struct tenant *tenant, int endpoint)
+{
+    return ask_number("SELECT count(*) FROM deliveries WHERE endpoint_id = '%s'",
+                      uuid_text(tenant->endpoints[endpoint]));
+}
+
+static bool owes(const struct tenant *tenant, int endpoint, struct ph_id of)
+{
+    return ask_number("SELECT count(*) FROM deliveries WHERE endpoint_id = '%s' AND message_id = "
+                      "'%s' AND node_id IS NULL AND trigger_type = 1 AND next_at <= now()",
+                      uuid_text(tenant->endpoints[endpoint]), uuid_text(of)) == 1;
+}
+
+/* Many messages with one failed attempt each; their ids are from the last second. */
+static void fail_many(const struct tenant *tenant, int endpoint, int n)
+{
+    run_sql(
+        admin,
+        "WITH made AS (INSERT INTO messages (application_id, id, tenant_id, event_type, payload) "
+        "SELECT '%s', (left(uuid_floor(now() - interval '1 second')::text, 24) || "
+        "lpad(to_hex(i), 12, '0'))::uuid, '%s', 'a.b', '{}' FROM generate_series(1, %d) i "
+        "RETURNING id) "
+        "INSERT INTO attempts (message_id, id, endpoint_id, tenant_id, number, status, "
+        "trigger_type, status_code, duration_ms, url, response) "
+        "SELECT id, id, '%s', '%s', 1, 2, 0, 500, 1, '', '' FROM made",
+        uuid_text(tenant->subscriptions.application), uuid_text(tenant->id), n,
+        uuid_text(tenant->endpoints[endpoint]), uuid_text(tenant->id));
+}
+
+static void recover_sends_what_failed_last_and_nothing_else(void **state)
+{
+    struct ph_id failed = message(&red, "a.b", NULL, NULL), fine = message(&red, "a.b", NULL, NULL);
+    struct ph_id mended = message(&red, "a.b", NULL, NULL),
+                 broke = message(&red, "a.b", NULL, NULL);
+    struct ph_id elsewhere = message(&red, "a.b", NULL, NULL);
+    struct ph_id pending = message(&red, "a.b", NULL, NULL);
+    struct ph_id foreign = message(&blue, "a.b", NULL, NULL);
+    (void)state;
+
+    attempt(&red, 0, failed, FAIL, 500);
+    attempt(&red, 0, failed, FAIL, 500);
+    attempt(&red, 0, fine, SUCCESS, 200);
+    attempt(&red, 0, mended, FAIL, 500);
+    attempt(&red, 0, mended, SUCCESS, 200);
+    attempt(&red, 0, broke, SUCCESS, 200);
+    attempt(&red, 0, broke, FAIL, 0);
+    attempt(&red, 1, elsewhere, FAIL, 500);
+    attempt(&red, 0, pending, FAIL, 500);
+    owe(&red, 0, pending, WAITING);
+    attempt(&blue, 0, foreign, FAIL, 500);
+    struct ph_id id = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+
+    struct answer first = step();
+    assert_true(first.found);
+    assert_int_equal(first.queued, 2);
+    assert_false(step().found);
+    assert_true(owes(&red, 0, failed));
+    assert_true(owes(&red, 0, broke));
+    assert_false(owes(&red, 0, pending)); /* it keeps its own time */
+    assert_int_equal(owed_to(&red, 0), 3);
+    assert_int_equal(owed_to(&red, 1) + owed_to(&blue, 0), 0);
+    struct answer task = get(&red, id);
+    assert_string_equal(task.status, "finished");
+    assert_int_equal(task.walked, 8);
+    assert_int_equal(task.total, 8);
+    assert_int_equal(task.made, 2);
+    assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule WHERE endpoint_id = '%s' "
+                                "AND serve_at <= now()",
+                                uuid_text(red.endpoints[0])),
+                     1);
+}
+
+static void only_messages_of_the_time_are_looked_at(void **state)
+{
+    struct ph_id failed = message(&red, "a.b", NULL, NULL);
+    (void)state;
+
+    attempt(&red, 0, failed, FAIL, 500);
+    new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    run_sql(admin, "UPDATE background_tasks SET until = uuid_floor(now() - interval '1 minute')");
+    assert_int_equal(steps_until_idle(), 1);
+    assert_int_equal(owed_to(&red, 0), 0);
+    new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    run_sql(admin, "UPDATE background_tasks SET since = uuid_floor(now() + interval '1 minute') "
+                   "WHERE status = 'running'");
+    assert_int_equal(steps_until_idle(), 1);
+    assert_int_equal(owed_to(&red, 0), 0);
+}
+
+static void replay_takes_what_its_filters_leave(void **state)
+{
+    static const struct {
+        const char *params;
+        bool plain, tagged, channelled, failed;
+    } cases[] = {
+        {"{}", true, true, true, true},
+        {"{\"status\":0}", true, true, true, false},
+        {"{\"status\":2}", false, false, false, true},
+        {"{\"statusCodeClass\":200}", true, true, true, false},
+        {"{\"statusCodeClass\":400}", false, false, false, true},
+        {"{\"statusCodeClass\":0}", false, false, false, false},
+        {"{\"eventTypes\":[\"x\",\"c.d\"]}", false, false, false, true},
+        {"{\"channel\":\"ch\"}", false, false, true, false},
+        {"{\"tag\":\"t2\"}", false, true, false, false},
+        {"{\"tag\":\"t2\",\"eventTypes\":[\"c.d\"]}", false, false, false, false},
+    };
+    struct ph_id plain = message(&red, "a.b", NULL, NULL);
+    struct ph_id tagged = message(&red, "a.b", NULL, "'{t1,t2}'");
+    struct ph_id channelled = message(&red, "a.b", "'{ch,other}'", NULL);
+    struct ph_id failed = message(&red, "c.d", NULL, NULL);
+    (void)state;
+
+    attempt(&red, 0, plain, SUCCESS, 200);
+    attempt(&red, 0, tagged, SUCCESS, 204);
+    attempt(&red, 0, channelled, SUCCESS, 200);
+    attempt(&red, 0, failed, FAIL, 404);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        new_task(&red, 0, PH_TASK_REPLAY, cases[i].params);
+        assert_int_equal(steps_until_idle(), 1);
+        if (owes(&red, 0, plain) != cases[i].plain || owes(&red, 0, tagged) != cases[i].tagged ||
+            owes(&red, 0, channelled) != cases[i].channelled ||
+            owes(&red, 0, failed) != cases[i].failed)
+            fail_msg("%s takes others", cases[i].params);
+        run_sql(admin, "TRUNCATE deliveries, endpoint_schedule");
+    }
+}
+
+static void an_expired_payload_is_not_sent_again(void **state)
+{
+    struct ph_id expired = message(&red, "a.b", NULL, NULL);
+    (void)state;
+
+    attempt(&red, 0, expired, FAIL, 500);
+    run_sql(admin, "UPDATE messages SET expires_at = now() - interval '1 second'");
+    new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    new_task(&red, 1, PH_TASK_REPLAY_MISSING, "{}");
+    assert_int_equal(steps_until_idle(), 2);
+    assert_int_equal(owed_to(&red, 0) + owed_to(&red, 1), 0);
+}
+
+static void replay_missing_sends_what_the_endpoint_takes_and_never_got(void **state)
+{
+    struct ph_id wanted = message(&red, "a.b", "'{ch}'", NULL);
+    struct ph_id type = message(&red, "c.d", "'{ch}'", NULL);
+    struct ph_id channel = message(&red, "a.b", "'{other}'", NULL);
+    struct ph_id none = message(&red, "a.b", NULL, NULL);
+    struct ph_id tried = message(&red, "a.b", "'{ch}'", NULL);
+    struct ph_id owed = message(&red, "a.b", "'{ch}'", NULL);
+    struct ph_id mine = message(&red, "a.b", "'{ch}'", NULL);
+    struct ph_id of_other = message(&red, "a.b", "'{ch}'", NULL);
+    (void)state;
+
+    message(&blue, "a.b", "'{ch}'", NULL);
+    run_sql(admin,
+            "UPDATE endpoints SET event_types = '{a.b,x}', channels = '{ch}' WHERE id = '%s'",
+            uuid_text(red.endpoints[0]));
+    run_sql(admin, "UPDATE messages SET endpoint_id = '%s' WHERE id = '%s'",
+            uuid_text(red.endpoints[0]), uuid_text(mine));
+    run_sql(admin, "UPDATE messages SET endpoint_id = '%s' WHERE id = '%s'",
+            uuid_text(red.endpoints[1]), uuid_text(of_other));
+    attempt(&red, 0, tried, FAIL, 500);
+    attempt(&red, 1, wanted, SUCCESS, 200); /* elsewhere */
+    owe(&red, 0, owed, IN_MEMORY);
+    struct ph_id id = new_task(&red, 0, PH_TASK_REPLAY_MISSING, "{}");
+    assert_int_equal(steps_until_idle(), 1);
+    assert_true(owes(&red, 0, wanted));
+    assert_true(owes(&red, 0, mine));
+    assert_false(owes(&red, 0, type) || owes(&red, 0, channel) || owes(&red, 0, none) ||
+                 owes(&red, 0, tried) || owes(&red, 0, of_other));
+    assert_int_equal(owed_to(&red, 0), 3);
+    struct answer task = get(&red, id);
+    assert_int_equal(task.made, 2);
+    assert_int_equal(task.walked, 8);
+    assert_int_equal(task.total, 8);
+}
+
+static void an_endpoint_without_filters_misses_all_messages(void **state)
+{
+    struct ph_id one = message(&red, "a.b", NULL, NULL), two = message(&red, "c", "'{ch}'", NULL);
+    (void)state;
+
+    new_task(&red, 2, PH_TASK_REPLAY_MISSING, "{}");
+    assert_int_equal(steps_until_idle(), 1);
+    assert_true(owes(&red, 2, one));
+    assert_true(owes(&red, 2, two));
+}
+
+static void a_step_looks_at_five_hundred_and_waits_while_a_thousand_wait(void **state)
+{
+    (void)state;
+    fail_many(&red, 0, 1700);
+    struct ph_id id = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+
+    assert_int_equal(step().queued, 500);
+    struct answer task = get(&red, id);
+    assert_int_equal(task.walked, 500);
+    assert_int_equal(task.total, 1700);
+    assert_string_equal(task.status, "running");
+    assert_int_equal(step().queued, 500);
+    assert_int_equal(step().queued, 500); /* 1,000 wait: not more than 1,000 */
+    struct answer waits = step();
+    assert_true(waits.found);
+    assert_int_equal(waits.queued, 0);
+    assert_false(step().found); /* not before half a second */
+    assert_string_equal(get(&red, id).status, "running");
+    run_sql(admin, "DELETE FROM deliveries");
+    run_sql(admin, "UPDATE background_tasks SET next_step_at = now()");
+    assert_int_equal(step().queued, 200);
+    task = get(&red, id);
+    assert_string_equal(task.status, "finished");
+    assert_int_equal(task.walked, 1700);
+    assert_int_equal(task.made, 1700);
+    assert_int_equal(owed_to(&red, 0), 200);
+}
+
+static void deliveries_in_memory_do_not_hold_a_task_up(void **state)
+{
+    (void)state;
+    fail_many(&red, 0, 1500);
+    run_sql(admin,
+            "INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, node_id) "
+            "SELECT '%s', id, tenant_id, application_id, 7 FROM messages ORDER BY id LIMIT 1200",
+            uuid_text(red.endpoints[0]));
+    struct ph_id id = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    steps_until_idle();
+    assert_string_equal(get(&red, id).status, "finished");
+    assert_int_equal(get(&red, id).made, 300);
+}
+
+static void a_step_that_is_rolled_back_has_done_nothing(void **state)
+{
+    (void)state;
+    fail_many(&red, 0, 700);
+    struct ph_id id = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    assert_int_equal(step().queued, 500);
+    run_sql(hand, "BEGIN; UPDATE background_tasks SET cursor = stop, done = 999");
+    assert_false(step_with(db2).found); /* another node has it */
+    run_sql(hand, "ROLLBACK");
+    assert_int_equal(step_with(db2).queued, 200);
+    assert_int_equal(get(&red, id).walked, 700);
+    assert_int_equal(owed_to(&red, 0), 700);
+}
+
+static void tasks_take_turns(void **state)
+{
+    (void)state;
+    fail_many(&red, 0, 900);
+    fail_many(&blue, 1, 900);
+    struct ph_id mine = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    struct ph_id theirs = new_task(&blue, 1, PH_TASK_RECOVER, "{\"status\":2}");
+    assert_true(step().found);
+    assert_true(step().found);
+    assert_int_equal(get(&red, mine).walked, 500);
+    assert_int_equal(get(&blue, theirs).walked, 500);
+}
+
+static void a_task_of_a_disabled_or_deleted_endpoint_fails(void **state)
+{
+    struct ph_id failed = message(&red, "a.b", NULL, NULL);
+    (void)state;
+
+    attempt(&red, 0, failed, FAIL, 500);
+    attempt(&red, 1, failed, FAIL, 500);
+    struct ph_id disabled = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    struct ph_id gone = new_task(&red, 1, PH_TASK_RECOVER, "{\"status\":2}");
+    run_sql(admin, "UPDATE endpoints SET disabled = true WHERE id = '%s'",
+            uuid_text(red.endpoints[0]));
+    run_sql(admin, "DELETE FROM endpoints WHERE id = '%s'", uuid_text(red.endpoints[1]));
+    assert_int_equal(steps_until_idle(), 2);
+    assert_string_equal(get(&red, disabled).status, "failed");
+    assert_string_equal(get(&red, disabled).error, "the endpoint is disabled");
+    assert_string_equal(get(&red, gone).status, "failed");
+    assert_string_equal(get(&red, gone).error, "the endpoint is gone");
+    assert_int_equal(ask_number("SELECT count(*) FROM deliveries"), 0);
+    assert_int_equal(order(&red, 0, PH_TASK_RECOVER, "{}").err, PH_ERR_CONFLICT);
+    assert_int_equal(order(&red, 1, PH_TASK_RECOVER, "{}").err, PH_ERR_NOT_FOUND);
+}
+
+static void a_cancelled_task_does_nothing_more_and_a_finished_one_stays_finished(void **state)
+{
+    (void)state;
+    fail_many(&red, 0, 700);
+    struct ph_id id = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    assert_int_equal(step().queued, 500);
+    assert_string_equal(cancel_task(&red, id).status, "cancelled");
+    assert_false(step().found);
+    assert_int_equal(owed_to(&red, 0), 500);
+    struct ph_id other = new_task(&red, 1, PH_TASK_RECOVER, "{\"status\":2}");
+    assert_int_equal(steps_until_idle(), 1);
+    assert_string_equal(cancel_task(&red, other).status, "finished");
+}
+
+static void a_step_that_fails_lets_others_go_first(void **state)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct answer answer = {0};
+    (void)state;
+
+    struct ph_id first = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    struct ph_id second = new_task(&red, 1, PH_TASK_RECOVER, "{\"status\":2}");
+    ph_background_task_postpone(db, arena, on_step, &answer);
+    wait_until(&answer.done, "postpone");
+    ph_arena_free(arena);
+    assert_int_equal(answer.err, PH_OK);
+    assert_int_equal(steps_until_idle(), 1);
+    assert_string_equal(get(&red, first).status, "running");
+    assert_string_equal(get(&red, first).error, "a step failed and will be tried again");
+    assert_string_equal(get(&red, second).status, "finished");
+}
+
+static void tasks_are_their_tenant_s_own(void **state)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_list list = {.limit = 10, .descending = true};
+    struct ph_id id = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    struct ph_id replay = new_task(&red, 0, PH_TASK_REPLAY, "{}");
+    struct answer answer = {0};
+    (void)state;
+
+    assert_int_equal(get(&blue, id).err, PH_ERR_NOT_FOUND);
+    assert_int_equal(cancel_task(&blue, id).err, PH_ERR_NOT_FOUND);
+    assert_string_equal(get(&red, id).status, "running");
+    ph_background_task_list(api, arena, blue.id, &list, PH_STR_NONE, PH_STR_NONE, on_list, &answer);
+    wait_until(&answer.done, "list");
+    assert_int_equal(answer.n, 0);
+    answer.done = false;
+    ph_background_task_list(api, arena, red.id, &list, PH_STR_NONE, PH_STR_NONE, on_list, &answer);
+    wait_until(&answer.done, "list");
+    assert_int_equal(answer.n, 2);
+    assert_true(ph_id_eq(answer.id, replay));
+    answer.done = false;
+    ph_background_task_list(api, arena, red.id, &list, PH_STR("running"),
+                            PH_STR("endpoint.recover"), on_list, &answer);
+    wait_until(&answer.done, "list");
+    assert_int_equal(answer.n, 1);
+    assert_true(ph_id_eq(answer.id, id));
+    answer.done = false;
+    ph_background_task_list(api, arena, red.id, &list, PH_STR("failed"), PH_STR_NONE, on_list,
+                            &answer);
+    wait_until(&answer.done, "list");
+    assert_int_equal(answer.n, 0);
+    ph_arena_free(arena);
+}
+
+static enum ph_err resend(const struct tenant *tenant, int endpoint, struct ph_id of)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_endpoint_path path = path_to(tenant, endpoint);
+    char wire[PH_ID_WIRE_MAX];
+    struct ph_str name = {wire, ph_id_format(PH_ID_MESSAGE, of, wire)};
+    struct answer answer = {0};
+
+    ph_delivery_resend(db, arena, &path, name, on_plain, &answer);
+    wait_until(&answer.done, "resend");
+    ph_arena_free(arena);
+    return answer.err;
+}
+
+static void a_resent_delivery_is_due_at_once(void **state)
+{
+    struct ph_id done = message(&red, "a.b", NULL, NULL), waits = message(&red, "a.b", NULL, NULL);
+    struct ph_id held = message(&red, "a.b", NULL, NULL);
+    (void)state;
+
+    owe(&red, 0, waits, WAITING);
+    run_sql(admin,
+            "UPDATE deliveries SET attempts = 3; INSERT INTO endpoint_schedule (endpoint_id, "
+            "tenant_id, next_due_at) VALUES ('%s', '%s', now() + interval '2 hours')",
+            uuid_text(red.endpoints[0]), uuid_text(red.id));
+    owe(&red, 0, held, IN_MEMORY);
+    assert_int_equal(resend(&red, 0, done), PH_OK);
+    assert_int_equal(resend(&red, 0, waits), PH_OK);
+    assert_int_equal(resend(&red, 0, held), PH_OK);
+    assert_true(owes(&red, 0, done));
+    assert_true(owes(&red, 0, waits));
+    assert_int_equal(owed_to(&red, 0), 3);
+    assert_int_equal(
+        ask_number("SELECT attempts FROM deliveries WHERE message_id = '%s'", uuid_text(waits)), 3);
+    assert_int_equal(ask_number("SELECT count(*) FROM deliveries WHERE message_id = '%s' AND "
+                                "node_id = 7 AND trigger_type = 0",
+                                uuid_text(held)),
+                     1);
+    assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule WHERE endpoint_id = '%s' "
+                                "AND serve_at <= now() AND changes = 2",
+                                uuid_text(red.endpoints[0])),
+                     1);
+}
+
+static void what_cannot_be_resent_says_why(void **state)
+{
+    struct ph_id mine = message(&red, "a.b", NULL, NULL),
+                 theirs = message(&blue, "a.b", NULL, NULL);
+    (void)state;
+
+    assert_int_equal(resend(&red, 0, theirs), PH_ERR_NOT_FOUND);
+    assert_int_equal(resend(&blue, 0, mine), PH_ERR_NOT_FOUND);
+    run_sql(admin, "UPDATE endpoints SET disabled = true WHERE id = '%s'",
+            uuid_text(red.endpoints[0]));
+    assert_int_equal(resend(&red, 0, mine), PH_ERR_CONFLICT);
+    run_sql(admin, "UPDATE messages SET expires_at = now()");
+    assert_int_equal(resend(&red, 1, mine), PH_ERR_VALIDATION);
+    assert_int_equal(ask_number("SELECT count(*) FROM deliveries"), 0);
+    assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule"), 0);
+}
+
+static enum ph_err cancel_before(const struct tenant *tenant, int endpoint, int64_t before_ms)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_endpoint_path path = path_to(tenant, endpoint);
+    struct answer answer = {0};
+
+    ph_deliveries_cancel(db, arena, &path, before_ms, on_plain, &answer);
+    wait_until(&answer.done, "cancel");
+    ph_arena_free(arena);
+    return answer.err;
+}
+
+static void waiting_deliveries_of_older_messages_are_cancelled_however_many(void **state)
+{
+    struct ph_id late = ph_id_new(ph_clock_wall_ms() + 60000),
+                 held = message(&red, "a.b", NULL, NULL);
+    int64_t now_ms = ph_clock_wall_ms() + 1000;
+    char told[128] = "";
+    PGnotify *notify;
+    (void)state;
+
+    fail_many(&red, 0, 5600);
+    run_sql(admin,
+            "INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at) "
+            "SELECT '%s', id, tenant_id, application_id, now() FROM messages WHERE id <> '%s'",
+            uuid_text(red.endpoints[0]), uuid_text(held));
+    owe(&red, 0, late, WAITING);
+    owe(&red, 0, held, IN_MEMORY);
+    owe(&red, 1, held, WAITING);
+    run_sql(hand, "LISTEN posthorn");
+    assert_int_equal(cancel_before(&red, 0, now_ms), PH_OK);
+    assert_int_equal(owed_to(&red, 0), 2);
+    assert_int_equal(owed_to(&red, 1), 1);
+    run_sql(hand, "SELECT 1");
+    PQconsumeInput(hand);
+    int n = 0;
+    while ((notify = PQnotifies(hand))) {
+        snprintf(told, sizeof told, "%s", notify->extra);
+        PQfreemem(notify);
+        n++;
+    }
+    run_sql(hand, "UNLISTEN posthorn");
+    char expected[128];
+    snprintf(expected, sizeof expected, "cancel:%s:%lld", uuid_text(red.endpoints[0]),
+             (long long)now_ms);
+    assert_int_equal(n, 1);
+    assert_string_equal(told, expected);
+    assert_int_equal(cancel_before(&red, 1, 0), PH_OK);
+    assert_int_equal(owed_to(&red, 1), 1);
+}
+
+static void a_message_for_one_endpoint_is_owed_to_that_one_alone(void **state)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_endpoint_path path = path_to(&red, 1);
+    struct ph_id id = new_id();
+    struct answer answer = {0};
+    (void)state;
+
+    ph_message_send_to(db, arena, &path, id, PH_STR("a.b"), PH_STR("{\"x\":1}"), on_plain, &answer);
+    wait_until(&answer.done, "send");
+    assert_int_equal(answer.err, PH_OK);
+    assert_int_equal(owed_to(&red, 1), 1);
+    assert_int_equal(ask_number("SELECT count(*) FROM deliveries"), 1);
+    assert_int_equal(
+        ask_number("SELECT count(*) FROM messages WHERE id = '%s' AND endpoint_id = '%s' AND "
+                   "tenant_id = '%s' AND application_id = '%s' AND payload = '{\"x\":1}'",
+                   uuid_text(id), uuid_text(red.endpoints[1]), uuid_text(red.id),
+                   uuid_text(red.subscriptions.application)),
+        1);
+    run_sql(admin, "UPDATE endpoints SET disabled = true");
+    answer.done = false;
+    ph_message_send_to(db, arena, &path, new_id(), PH_STR("a.b"), PH_STR("{}"), on_plain, &answer);
+    wait_until(&answer.done, "send");
+    assert_int_equal(answer.err, PH_ERR_CONFLICT);
+    assert_int_equal(ask_number("SELECT count(*) FROM messages"), 1);
+    ph_arena_free(arena);
+}
+
+static int begin_task_test(void **state)
+{
+    int err = begin_test(state);
+
+    api = ph_db_new(loop, &(struct ph_db_options){.conninfo = database,
+                                                  .role = PH_DB_API,
+                                                  .connections = 1,
+                                                  .max_waiting = 100,
+                                                  .name = "posthorn test api"});
+    return err;
+}
+
+static int end_task_test(void **state)
+{
+    close_db(api);
+    return end_test(state);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return set_up_database("posthorn_task_test");
+}
+
+#define TASK_TEST(name) cmocka_unit_test_setup_teardown(name, begin_task_test, end_task_test)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TASK_TEST(recover_sends_what_failed_last_and_nothing_else),
+        TASK_TEST(only_messages_of_the_time_are_looked_at),
+        TASK_TEST(replay_takes_what_its_filters_leave),
+        TASK_TEST(an_expired_payload_is_not_sent_again),
+        TASK_TEST(replay_missing_sends_what_the_endpoint_takes_and_never_got),
+        TASK_TEST(an_endpoint_without_filters_misses_all_messages),
+        TASK_TEST(a_step_looks_at_five_hundred_and_waits_while_a_thousand_wait),
+        TASK_TEST(deliveries_in_memory_do_not_hold_a_task_up),
+        TASK_TEST(a_step_that_is_rolled_back_has_done_nothing),
+        TASK_TEST(tasks_take_turns),
+        TASK_TEST(a_task_of_a_disabled_or_deleted_endpoint_fails),
+        TASK_TEST(a_cancelled_task_does_nothing_more_and_a_finished_one_stays_finished),
+        TASK_TEST(a_step_that_fails_lets_others_go_first),
+        TASK_TEST(tasks_are_their_tenant_s_own),
+        TASK_TEST(a_resent_delivery_is_due_at_once),
+        TASK_TEST(what_cannot_be_resent_says_why),
+        TASK_TEST(waiting_deliveries_of_older_messages_are_cancelled_however_many),
+        TASK_TEST(a_message_for_one_endpoint_is_owed_to_that_one_alone),
+    };
+
+    test_env("POSTHORN_TEST_DATABASE");
+    return cmocka_run_group_tests(tests, set_up, tear_down_database);
+}
