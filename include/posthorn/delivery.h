@@ -11,6 +11,8 @@
 #include "posthorn/arena.h"
 #include "posthorn/guard.h"
 #include "posthorn/id.h"
+#include "posthorn/identity.h"
+#include "posthorn/oauth.h"
 #include "posthorn/retry.h"
 #include "posthorn/sign_profile.h"
 
@@ -52,6 +54,9 @@ struct ph_endpoint_config {
     struct ph_str url_text;
     struct ph_url url;
     struct ph_sign_style style;
+    struct ph_identity *identity; /* client certificate; NULL: none */
+    struct ph_oauth *oauth;       /* NULL: none */
+    const char *fault;            /* why nothing can be sent to it; NULL: it can. Static */
     size_t n_secrets; /* current one first */
     struct ph_endpoint_secret *secrets;
     struct ph_str header_lines; /* custom headers as "Name: value\r\n"… */

@@ -8,6 +8,7 @@
 #include "posthorn/delivery.h"
 #include "posthorn/guard.h"
 #include "posthorn/metrics.h"
+#include "posthorn/proxy.h"
 #include "posthorn/retry.h"
 #include "posthorn/seal.h"
 
@@ -27,6 +28,7 @@ struct ph_node {
     const struct ph_config *config;
     struct ph_keyring *keyring; /* the dispatcher adds new data keys */
     const struct ph_guard *guard;
+    const struct ph_proxy *proxy; /* NULL: none */
     struct ph_retry_schedule retry;
     /* Identity in the database, 0 while there is none: then no attempt starts and nothing is claimed. Written by the
      * dispatcher only. */

@@ -138,6 +138,8 @@ enum ph_err ph_identity_new(struct ph_str pem, struct ph_str ca, struct ph_ident
         abort();
     atomic_init(&identity->refs, 1);
     *member = "identity";
+    if (!pem.ptr)
+        pem = PH_STR("");
     if (pem.len > PH_IDENTITY_PEM_MAX || ca.len > PH_IDENTITY_PEM_MAX)
         wrong = "is longer than 65536 bytes";
     if (!wrong)

@@ -14,6 +14,8 @@
 /* Endpoints that often are at one origin, so that their idle connections are kept together. */
 #define ENDPOINTS_OF_ORIGIN 8
 #define SWEEP_MS            1000
+/* Bytes of an answer that have to be kept although deliveries may want fewer: those of a token. */
+#define TOKEN_ANSWER_BYTES 16384
 
 /* What other threads send. */
 struct letter {
@@ -449,7 +451,8 @@ enum ph_err ph_courier_start(struct ph_node *node, int index, struct ph_buf *pro
         .connect_ms = config->connect_timeout_ms,
         .total_ms = config->attempt_timeout_ms,
         .header_bytes = 16384,
-        .body_bytes = (size_t)config->response_bytes,
+        .body_bytes = config->response_bytes > TOKEN_ANSWER_BYTES ? (size_t)config->response_bytes
+                                                                  : TOKEN_ANSWER_BYTES,
         .body_read_bytes = (size_t)config->response_bytes * 4 + 65536,
         .idle_per_origin = (size_t)config->endpoint_concurrency * ENDPOINTS_OF_ORIGIN,
         .idle_ms = 55000,

@@ -48,8 +48,10 @@ static void give_attempt(struct attempt *attempt)
 
 void courier_attempts_cancel(struct ph_courier *courier)
 {
-    for (struct attempt *a = courier->active_attempts; a; a = a->next)
+    for (struct attempt *a = courier->active_attempts; a; a = a->next) {
         ph_http_call_cancel(&a->call);
+        courier_token_cancel(a);
+    }
 }
 
 void courier_attempts_free(struct ph_courier *courier)
@@ -75,6 +77,7 @@ static bool write_signature(struct attempt *attempt, int64_t now_ms)
         .now_ms = now_ms,
     };
 
+    courier_token_write(attempt);
     ph_buf_add_c(head, "Content-Type: ");
     ph_buf_add_str(head, payload->content_type);
     ph_buf_add_c(head, "\r\nContent-Length: ");
@@ -199,6 +202,8 @@ static void record(struct attempt *attempt, const struct verdict *v)
 static void close_attempt(struct attempt *attempt)
 {
     ph_endpoint_config_unref(attempt->config);
+    courier_token_unref(attempt->token);
+    attempt->token = NULL;
     if (attempt->is_trial)
         attempt->target->trials_in_flight--;
     else
@@ -231,31 +236,111 @@ static struct verdict judge(const struct ph_http_call *call)
     return v;
 }
 
-static void done(struct ph_http_call *call)
+/* What to do when an attempt is over. */
+static void go_on(struct target *target)
 {
-    struct attempt *attempt = ph_container_of(call, struct attempt, call);
-    struct ph_courier *courier = attempt->courier;
-    struct target *target = attempt->target;
+    struct ph_courier *courier = target->courier;
 
-    if (call->err == PH_ERR_OUT_CANCELLED && attempt->is_trial) {
-        courier_end_trial(attempt->job, PH_ERR_UNAVAILABLE);
-    } else if (call->err == PH_ERR_OUT_CANCELLED) {
-        courier_drop(courier, attempt->job);
-    } else {
-        struct verdict v = judge(call);
-        record(attempt, &v);
-    }
-    close_attempt(attempt);
     courier_serve(target);
     courier_serve_ready(courier);
     courier_check_stopped(courier);
+}
+
+static void drop(struct attempt *attempt)
+{
+    if (attempt->is_trial)
+        courier_end_trial(attempt->job, PH_ERR_UNAVAILABLE);
+    else
+        courier_drop(attempt->courier, attempt->job);
+}
+
+static void done(struct ph_http_call *call)
+{
+    struct attempt *attempt = ph_container_of(call, struct attempt, call);
+    struct target *target = attempt->target;
+
+    if (call->err == PH_OK && call->status == 401 && attempt->token && !attempt->token_refused) {
+        attempt->token_refused = true;
+        courier_token_refuse(attempt);
+        courier_token_want(attempt);
+        go_on(target);
+        return;
+    }
+    if (call->err == PH_ERR_OUT_CANCELLED) {
+        drop(attempt);
+    } else {
+        size_t kept = (size_t)attempt->courier->node->config->response_bytes;
+        struct verdict v = judge(call);
+        if (call->err == PH_OK && v.response.len > kept)
+            v.response.len = kept;
+        record(attempt, &v);
+    }
+    close_attempt(attempt);
+    go_on(target);
+}
+
+static void refuse(struct attempt *attempt, struct ph_str reason, int64_t duration_us)
+{
+    record(attempt, &(struct verdict){
+                        .response = reason,
+                        .duration_us = duration_us,
+                        .retry_after_s = -1,
+                    });
+    close_attempt(attempt);
+}
+
+void courier_attempt_without_token(struct attempt *attempt, const char *reason, int64_t duration_us)
+{
+    struct target *target = attempt->target;
+
+    if (reason) {
+        refuse(attempt, ph_str_of(reason), duration_us);
+    } else {
+        drop(attempt);
+        close_attempt(attempt);
+    }
+    go_on(target);
+}
+
+/* The endpoint has changed while the attempt waited for its token: it begins anew. */
+static void begin_anew(struct attempt *attempt)
+{
+    struct target *target = attempt->target;
+
+    ph_job_list_add_front(attempt->is_trial ? &target->trials : &target->queue, attempt->job);
+    close_attempt(attempt);
+    go_on(target);
+}
+
+void courier_attempt_send(struct attempt *attempt)
+{
+    struct target *target = attempt->target;
+    const struct ph_payload *payload = attempt->job->payload;
+
+    if (target->config != attempt->config) {
+        begin_anew(attempt);
+        return;
+    }
+    ph_buf_clear(&attempt->head);
+    ph_buf_add_str(&attempt->head, ph_buf_str(&target->head));
+    if (!write_signature(attempt, ph_clock_wall_ms())) {
+        refuse(attempt, PH_STR("the endpoint has no valid signing secret"), 0);
+        return;
+    }
+    attempt->call = (struct ph_http_call){
+        .origin = target->origin,
+        .head = ph_buf_str(&attempt->head),
+        .body = {payload->bytes, payload->len},
+        .want_header = "webhook-delivery",
+        .on_done = done,
+    };
+    ph_http_call_start(attempt->courier->http, &attempt->call);
 }
 
 void courier_attempt_start(struct target *target, struct ph_job *job)
 {
     struct ph_courier *courier = target->courier;
     struct attempt *attempt = take_attempt(courier);
-    int64_t now_ms = ph_clock_wall_ms();
 
     attempt->is_trial = job->trial != NULL;
     if (attempt->is_trial)
@@ -266,23 +351,13 @@ void courier_attempt_start(struct target *target, struct ph_job *job)
     courier->in_flight++;
     attempt->target = target;
     attempt->job = job;
-    attempt->id = ph_id_new(now_ms);
+    attempt->id = ph_id_new(ph_clock_wall_ms());
     attempt->config = ph_endpoint_config_ref(target->config);
-    ph_buf_add_str(&attempt->head, ph_buf_str(&target->head));
-    if (!write_signature(attempt, now_ms)) {
-        record(attempt, &(struct verdict){
-                            .response = PH_STR("the endpoint has no valid signing secret"),
-                            .retry_after_s = -1,
-                        });
-        close_attempt(attempt);
-        return;
-    }
-    attempt->call = (struct ph_http_call){
-        .origin = target->origin,
-        .head = ph_buf_str(&attempt->head),
-        .body = {job->payload->bytes, job->payload->len},
-        .want_header = "webhook-delivery",
-        .on_done = done,
-    };
-    ph_http_call_start(courier->http, &attempt->call);
+    attempt->token_refused = false;
+    if (attempt->config->fault)
+        refuse(attempt, ph_str_of(attempt->config->fault), 0);
+    else if (attempt->config->oauth)
+        courier_token_want(attempt);
+    else
+        courier_attempt_send(attempt);
 }

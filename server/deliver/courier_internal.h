@@ -55,6 +55,7 @@ struct target {
     bool is_ready;
     /* made from config */
     struct ph_http_origin *origin;
+    struct token *token; /* NULL until one is wanted */
     struct ph_signer *signers[SIGNERS_MAX];
     int64_t signer_expires_ms[SIGNERS_MAX];
     int n_signers;
@@ -70,6 +71,10 @@ struct attempt {
     bool is_trial;
     struct ph_id id;
     struct ph_endpoint_config *config; /* that it was made with */
+    struct token *token;               /* of OAuth; NULL: none */
+    uint64_t token_number;             /* of the one that was sent */
+    bool token_refused;                /* the endpoint has refused one, and gets one other */
+    struct attempt *next_waiting;      /* for the token */
     struct ph_buf head;
     struct attempt *next, *prev; /* on the list of those under way, or of free ones */
 };
@@ -134,9 +139,25 @@ void courier_disable(struct target *target, const char *reason);
 
 /* courier_attempt.c */
 void courier_attempt_start(struct target *target, struct ph_job *job);
+/* Sends it; with OAuth its token is there. */
+void courier_attempt_send(struct attempt *attempt);
+/* There is no token: ends it with that reason; NULL: it was cancelled. */
+void courier_attempt_without_token(struct attempt *attempt, const char *reason,
+                                   int64_t duration_us);
 /* Ends all that are under way; their deliveries are dropped, not recorded. */
 void courier_attempts_cancel(struct ph_courier *courier);
 void courier_attempts_free(struct ph_courier *courier);
+
+/* courier_token.c: the OAuth token of one configuration of a target */
+/* Sends the attempt, now or when its target's token has been fetched. */
+void courier_token_want(struct attempt *attempt);
+/* The endpoint has refused the token that the attempt was sent with. */
+void courier_token_refuse(struct attempt *attempt);
+/* Writes the header line with it. */
+void courier_token_write(struct attempt *attempt);
+void courier_token_unref(struct token *token); /* NULL is allowed */
+/* A fetch that this attempt waits for ends early. */
+void courier_token_cancel(struct attempt *attempt);
 
 /* courier_outcome.c */
 /* The job's outcome: takes the job, which is freed once it is stored. */

@@ -60,6 +60,8 @@ static void clear_config(struct target *target)
     if (target->origin)
         ph_http_origin_close(target->origin);
     target->origin = NULL;
+    courier_token_unref(target->token);
+    target->token = NULL;
     ph_endpoint_config_unref(target->config);
     target->config = NULL;
 }
@@ -83,7 +85,8 @@ static void add_custom_lines(struct ph_buf *head, const struct ph_endpoint_confi
     while (ph_str_split(&rest, '\n', &line)) {
         value = line;
         if (line.len == 0 || !ph_str_split(&value, ':', &name) ||
-            ph_sign_style_sends(&config->style, name))
+            ph_sign_style_sends(&config->style, name) ||
+            (config->oauth && ph_str_ieq(name, PH_STR("authorization"))))
             continue;
         ph_buf_add_str(head, line);
         ph_buf_add_char(head, '\n');
@@ -124,7 +127,7 @@ void courier_target_apply(struct target *target, struct ph_endpoint_config *conf
     target->gone = false;
     if (config->disabled)
         return;
-    target->origin = ph_http_origin_open(target->courier->http, &config->url, NULL);
+    target->origin = ph_http_origin_open(target->courier->http, &config->url, config->identity);
     for (size_t i = 0; i < config->n_secrets && target->n_signers < SIGNERS_MAX; i++) {
         target->signer_expires_ms[target->n_signers] = config->secrets[i].expires_ms;
         target->signers[target->n_signers++] =

@@ -33,6 +33,7 @@ struct server {
     struct ph_buf problems;
     struct ph_keyring *keyring;
     struct ph_guard *guard;
+    struct ph_proxy *proxy;
     struct ph_node *node;
     struct ph_courier *couriers[COURIERS_MAX];
     _Atomic(struct ph_http_server *) http;
@@ -114,6 +115,9 @@ static enum ph_err check_settings(struct server *s)
     if (ph_guard_new(ph_str_of(config->guard_allow), &lines, &s->guard) != PH_OK)
         err = PH_ERR_CONFIG;
     blame(s, "POSTHORN_GUARD_ALLOW", &lines);
+    if (ph_proxy_new(ph_str_of(config->proxy), ph_str_of(config->no_proxy), &s->problems,
+                     &s->proxy) != PH_OK)
+        err = PH_ERR_CONFIG;
     s->node = ph_calloc(1, sizeof *s->node);
     if (ph_retry_parse(ph_str_of(config->retry_schedule), (int)config->retry_jitter, &lines,
                        &s->node->retry) != PH_OK)
@@ -242,6 +246,7 @@ static enum ph_err start_node(struct server *s)
     node->config = s->config;
     node->keyring = s->keyring;
     node->guard = s->guard;
+    node->proxy = s->proxy;
     node->couriers = s->couriers;
     for (; node->n_couriers < wanted && node->n_couriers < COURIERS_MAX; node->n_couriers++) {
         enum ph_err err =
@@ -395,6 +400,7 @@ int ph_serve_run(const struct ph_config *config, const struct ph_serve_options *
     log_problems(s);
     stop(s);
     ph_guard_free(s->guard);
+    ph_proxy_free(s->proxy);
     ph_keyring_free(s->keyring);
     free(s->node);
     ph_buf_free(&s->problems);

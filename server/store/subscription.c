@@ -1,5 +1,6 @@
 #include "posthorn/subscription.h"
 
+#include "posthorn/endpoint_outbound.h"
 #include "posthorn/log.h"
 #include "posthorn/retry_read.h"
 #include "sql.h"
@@ -27,6 +28,8 @@ enum {
     COL_PROFILE,
     COL_HEADER_PREFIX,
     COL_SIGNATURE_HEADER,
+    COL_MTLS,
+    COL_OAUTH,
     COL_SECRET_ID,
     COL_SECRET,
     COL_SECRET_EXPIRES,
@@ -129,6 +132,50 @@ static void read_style(struct ph_endpoint_config *config, const PGresult *res, i
                         : copy_str(config->arena, ph_db_str(res, row, COL_SIGNATURE_HEADER));
 }
 
+static void unref_identity(void *identity)
+{
+    ph_identity_unref(identity);
+}
+
+/* Without them nothing may be sent: not even a failed attempt would be right to go out unauthenticated. */
+static void read_mtls(struct ph_endpoint_config *config, const struct ph_keyring *keyring,
+                      struct ph_str sealed)
+{
+    json_t *value;
+    const char *member, *reason;
+
+    if (!sealed.ptr)
+        return;
+    value = ph_outbound_unseal(keyring, config->tenant, config->id, PH_OUTBOUND_MTLS, sealed);
+    if (ph_identity_new(ph_str_of(json_string_value(json_object_get(value, "identity"))),
+                        ph_str_of(json_string_value(json_object_get(value, "ca"))),
+                        &config->identity, &member, &reason) == PH_OK) {
+        ph_arena_defer(config->arena, unref_identity, config->identity);
+    } else {
+        log_sealed(config, "mtls");
+        config->fault = "the client certificate of the endpoint cannot be read";
+    }
+    json_decref(value);
+}
+
+static void read_oauth(struct ph_endpoint_config *config, const struct ph_keyring *keyring,
+                       struct ph_str sealed)
+{
+    json_t *value;
+    const char *member, *reason;
+
+    if (!sealed.ptr)
+        return;
+    value = ph_outbound_unseal(keyring, config->tenant, config->id, PH_OUTBOUND_OAUTH, sealed);
+    config->oauth = ph_arena_new_of(config->arena, struct ph_oauth);
+    if (ph_oauth_read(config->arena, value, config->oauth, &member, &reason) != PH_OK) {
+        log_sealed(config, "oauth");
+        config->oauth = NULL;
+        config->fault = "the OAuth configuration of the endpoint cannot be read";
+    }
+    json_decref(value);
+}
+
 /* Reads one endpoint, which has rows from *row on, one for each secret. */
 static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring,
                                                 struct ph_id tenant, struct ph_id application,
@@ -162,6 +209,8 @@ static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring
     config->n_channels = copy_names(arena, res, first, COL_CHANNELS, &config->channels);
     read_headers(config, keyring, ph_db_str(res, first, COL_HEADERS));
     read_style(config, res, first);
+    read_mtls(config, keyring, ph_db_str(res, first, COL_MTLS));
+    read_oauth(config, keyring, ph_db_str(res, first, COL_OAUTH));
 
     while (end < PQntuples(res) && ph_id_eq(ph_db_id(res, end, COL_ENDPOINT), config->id))
         end++;
