@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bounds of what a schema can make of itself. */
+/* Bounds of what a schema can make of itself: deeper, and behind so many values, there is null, and then nothing. */
 #define DEPTH_MAX  12
-#define VALUES_MAX 5000
+#define VALUES_MAX 1000
+#define NULLS_MAX  1000
 
 struct making {
     json_t *root; /* where "#/…" points into */
@@ -65,7 +66,7 @@ static void add_properties(struct making *making, json_t *schema, json_t *object
     size_t i;
 
     json_object_foreach(json_object_get(schema, "properties"), key,
-                        property) if (making->values < VALUES_MAX)
+                        property) if (making->values < VALUES_MAX + NULLS_MAX)
         json_object_set_new(object, key, make(making, property, depth + 1));
     json_array_foreach(json_object_get(schema, "allOf"), i, part)
     {

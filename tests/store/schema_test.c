@@ -56,6 +56,9 @@ static const char seed[] =
     "    INSERT INTO delivery_stats (endpoint_id, bucket, tenant_id, success, failure, exhausted, "
     "duration_counts)"
     "      VALUES (ep, now(), t, 1, 0, 0, '{1,0,0,0,0,0,0,0}');"
+    "    INSERT INTO background_tasks (id, tenant_id, application_id, endpoint_id, type, params, "
+    "since, until, cursor, stop)"
+    "      VALUES (gen_random_uuid(), t, app, ep, 'endpoint.recover', '{}', msg, msg, msg, msg);"
     "    PERFORM pg_sleep(0.002);" /* so that msg differs */
     "  END LOOP; END $$";
 
