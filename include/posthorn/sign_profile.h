@@ -2,6 +2,9 @@
  * Signature profiles: the schemes that receivers may already verify, so that a sender can move here without asking its
  * customers to change anything. sign_profile.def is the table of them.
  *
+ * Text secrets are meant for the other profiles. Under STANDARD, to which an endpoint that has one may be switched, its bytes
+ * are the HMAC key. An Ed25519 key under another profile is but its text.
+ *
  * Whatever the profile, "{prefix}-id" and "{prefix}-timestamp" are sent. Profiles whose receivers read one signature only
  * sign with the current secret, which matters while an old one still is valid.
  *
