@@ -74,8 +74,8 @@ static const char *judge_time(struct ph_call *call, const struct ph_identity *id
     ph_buf_init(&text, 64);
     ph_jw_init(&w, &text);
     ph_jw_time(&w, not_after_ms);
-    fault = ph_arena_printf(call->req->arena, "the certificate has expired at %.*s", (int)text.len,
-                            text.ptr);
+    fault = ph_arena_printf(call->req->arena, "the certificate has expired at %.*s",
+                            (int)text.len - 2, text.ptr + 1); /* without its quotes */
     ph_buf_free(&text);
     return fault;
 }

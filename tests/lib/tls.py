@@ -30,6 +30,16 @@ class Authority:
             context.minimum_version, context.maximum_version = versions
         return context
 
+    def client(self, name="client", days=3):
+        """Certificate and key of a client, as one PEM text."""
+        stem = self.folder / f"client-{name}{days}"
+        key, request, cert = (stem.with_name(stem.name + end) for end in (".key", ".csr", ".pem"))
+        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/O=Tests/CN={name}",
+                      "-keyout", key, "-out", request)
+        self._openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self._key, "-CAcreateserial",
+                      "-days", str(days), "-out", cert)
+        return cert.read_text() + key.read_text()
+
     @staticmethod
     def _openssl(*arguments):
         done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True)
