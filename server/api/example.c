@@ -65,9 +65,11 @@ static void add_properties(struct making *making, json_t *schema, json_t *object
     const char *key;
     size_t i;
 
-    json_object_foreach(json_object_get(schema, "properties"), key,
-                        property) if (making->values < VALUES_MAX + NULLS_MAX)
-        json_object_set_new(object, key, make(making, property, depth + 1));
+    json_object_foreach(json_object_get(schema, "properties"), key, property)
+    {
+        if (making->values < VALUES_MAX + NULLS_MAX)
+            json_object_set_new(object, key, make(making, property, depth + 1));
+    }
     json_array_foreach(json_object_get(schema, "allOf"), i, part)
     {
         json_t *made = make(making, part, depth + 1);
