@@ -98,11 +98,22 @@ BEGIN
     RETURN about IS NOT NULL AND emit_operational(tenant, event, about);
 END $$;
 
+-- About a background task that has come to its end, whichever.
+CREATE FUNCTION emit_task_event() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = posthorn, pg_temp AS $$
+BEGIN
+    PERFORM emit_operational(NEW.tenant_id, 'background_task.finished', json_build_object(
+        'taskId', wire_id('qtask_', NEW.id), 'task', NEW.type, 'status', NEW.status, 'data', NEW.params));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER background_task_finished AFTER UPDATE OF status ON background_tasks
+    FOR EACH ROW WHEN (OLD.status = 'running' AND NEW.status <> 'running') EXECUTE FUNCTION emit_task_event();
+
 -- They read and write what only the engine may, whoever calls them.
 GRANT CREATE ON SCHEMA posthorn TO posthorn_engine;
 ALTER FUNCTION emit_operational(uuid, text, json) OWNER TO posthorn_engine;
 ALTER FUNCTION emit_endpoint_event(uuid, uuid, uuid, text, text) OWNER TO posthorn_engine;
 ALTER FUNCTION emit_attempt_event(uuid, uuid, uuid, uuid, integer, text) OWNER TO posthorn_engine;
+ALTER FUNCTION emit_task_event() OWNER TO posthorn_engine;
 REVOKE CREATE ON SCHEMA posthorn FROM posthorn_engine;
 REVOKE ALL ON FUNCTION emit_operational(uuid, text, json), emit_endpoint_event(uuid, uuid, uuid, text, text),
     emit_attempt_event(uuid, uuid, uuid, uuid, integer, text) FROM PUBLIC;

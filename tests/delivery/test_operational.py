@@ -134,6 +134,16 @@ def test_an_endpoint_that_disables_itself_is_told(api, receiver, hook):
     assert wait_types(receiver, "endpoint.disabled") == [{"type": "endpoint.disabled", "data": ids(app, endpoint)}]
 
 
+def test_the_end_of_a_background_task_is_told(api, receiver, hook):
+    listen(api, receiver, "background_task.finished")
+    app = api.new_app()
+    endpoint = api.new_endpoint(app, hook.url())
+    task = api.expect(202, "POST", f"/app/{app['id']}/endpoint/{endpoint['id']}/recover", json={"since": "2024-01-01T00:00:00Z"})
+    (event,) = wait_types(receiver, "background_task.finished")
+    assert event["data"].pop("data")["since"] == "2024-01-01T00:00:00.000Z"
+    assert event["data"] == {"taskId": task["id"], "task": task["task"], "status": "finished"}
+
+
 def test_events_about_operational_endpoints_are_none(api, node, receiver):
     """A failing operational endpoint must not make events about its own failures."""
     receiver.default = status(500)
