@@ -30,7 +30,10 @@ ALWAYS = {
         " WHERE d.node_id IS NULL AND (s.endpoint_id IS NULL OR s.next_due_at > d.next_at)",
     "an endpoint that is enabled and held for ever":
         "SELECT s.endpoint_id FROM endpoint_schedule s JOIN endpoints e ON e.id = s.endpoint_id"
-        " WHERE s.held_until = 'infinity' AND NOT e.disabled",
+        " WHERE s.held_until = 'infinity' AND s.busy_node IS NULL AND NOT e.disabled",
+    "an endpoint that is busy at a node that is not there":
+        "SELECT s.endpoint_id FROM endpoint_schedule s WHERE s.busy_node IS NOT NULL"
+        " AND NOT EXISTS (SELECT FROM nodes n WHERE n.id = s.busy_node)",
     "a row under another tenant than its message":
         "SELECT m.id FROM messages m JOIN attempts a ON a.message_id = m.id WHERE a.tenant_id <> m.tenant_id"
         " UNION ALL SELECT m.id FROM messages m JOIN deliveries d ON d.message_id = m.id WHERE d.tenant_id <> m.tenant_id"
@@ -56,7 +59,9 @@ ALWAYS = {
 # And of these when nothing is owed.
 DRAINED = {
     "a delivery": "SELECT endpoint_id, message_id, node_id, next_at, attempts FROM deliveries",
-    "a schedule row of an endpoint that waits for nothing": "SELECT endpoint_id, serve_at FROM endpoint_schedule",
+    "a schedule row of an endpoint that waits for nothing": # that of a throttled one stays for a while, for what its bucket holds
+        "SELECT endpoint_id, next_due_at::text FROM endpoint_schedule"
+        " WHERE next_due_at < 'infinity' OR busy_node IS NOT NULL OR refilled_at IS NULL",
 }
 
 
