@@ -22,17 +22,33 @@ struct name_server {
 
 static const struct {
     const char *name; /* in DNS form */
-    enum { ANSWER, LATE, NOT_FOUND, SILENCE } what;
-    uint8_t n, v4[2][4];
+    enum { ANSWER, LATE, NOT_FOUND, SILENCE, TURNING, ANSWER_V6 } what;
+    uint8_t n, v4[2][4]; /* TURNING: of the first answer, and of all others */
+    uint8_t v6[16];      /* ANSWER_V6: of AAAA */
 } zone[] = {
-    {"\3two\4test", ANSWER, 2, {{127, 0, 0, 9}, {127, 0, 0, 1}}},
-    {"\4slow\4test", LATE, 1, {{127, 0, 0, 1}}},
-    {"\5mixed\4test", ANSWER, 2, {{10, 1, 2, 3}, {127, 0, 0, 1}}},
-    {"\7private\4test", ANSWER, 1, {{192, 168, 0, 1}}},
-    {"\5empty\4test", ANSWER, 0, {{0}}},
-    {"\4none\4test", NOT_FOUND, 0, {{0}}},
-    {"\6silent\4test", SILENCE, 0, {{0}}},
+    {"\3two\4test", ANSWER, 2, {{127, 0, 0, 9}, {127, 0, 0, 1}}, {0}},
+    {"\4slow\4test", LATE, 1, {{127, 0, 0, 1}}, {0}},
+    {"\5mixed\4test", ANSWER, 2, {{10, 1, 2, 3}, {127, 0, 0, 1}}, {0}},
+    {"\7private\4test", ANSWER, 1, {{192, 168, 0, 1}}, {0}},
+    {"\5empty\4test", ANSWER, 0, {{0}}, {0}},
+    {"\4none\4test", NOT_FOUND, 0, {{0}}, {0}},
+    {"\6silent\4test", SILENCE, 0, {{0}}, {0}},
+    {"\7turning\4test", TURNING, 1, {{127, 0, 0, 1}, {10, 1, 2, 3}}, {0}},
+    {"\6mapped\4test", ANSWER_V6, 0, {{0}}, {[10] = 0xff, 0xff, 127, 0, 0, 1}},
+    {"\5nat64\4test", ANSWER_V6, 0, {{0}}, {0, 0x64, 0xff, 0x9b, [12] = 127, 0, 0, 1}},
+    {"\5local\4test", ANSWER_V6, 0, {{0}}, {[15] = 1}},
 };
+
+static atomic_int turns;
+
+/* Appends a record with this address to the answer of which `end` bytes are written. */
+static size_t add_record(uint8_t *msg, size_t end, const uint8_t *address, uint8_t len)
+{
+    uint8_t record[] = {0xc0, 12, 0, len == 16 ? 28 : 1, 0, 1, 0, 0, 0, 60, 0, len};
+    memcpy(msg + end, record, sizeof(record));
+    memcpy(msg + end + sizeof(record), address, len);
+    return end + sizeof(record) + len;
+}
 
 /* Turns the query into its answer, in place. Returns its length, 0 to stay silent. */
 static size_t answer_query(uint8_t *msg, size_t len)
@@ -48,17 +64,17 @@ static size_t answer_query(uint8_t *msg, size_t len)
             return 0;
         if (zone[i].what == LATE && is_a)
             usleep(600000);
-        uint8_t n = is_a ? zone[i].n : 0;
+        uint8_t n = is_a ? zone[i].n : zone[i].what == ANSWER_V6;
         msg[2] = 0x81;
         msg[3] = zone[i].what == NOT_FOUND ? 0x83 : 0x80;
         memset(msg + 6, 0, 6);
         msg[7] = n;
-        for (uint8_t a = 0; a < n; a++) {
-            static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4};
-            memcpy(msg + end, record, sizeof(record));
-            memcpy(msg + end + sizeof(record), zone[i].v4[a], 4);
-            end += sizeof(record) + 4;
-        }
+        if (zone[i].what == TURNING && is_a)
+            return add_record(msg, end, zone[i].v4[atomic_fetch_add(&turns, 1) > 0], 4);
+        if (n > 0 && !is_a)
+            return add_record(msg, end, zone[i].v6, 16);
+        for (uint8_t a = 0; a < n; a++)
+            end = add_record(msg, end, zone[i].v4[a], 4);
         return end;
     }
     return 0;
@@ -331,11 +347,104 @@ static void forbidden_addresses_of_an_answer_are_skipped(void **state)
     assert_int_equal(connections, 1);
 }
 
+/* What a name led to before says nothing of where it leads now: every new connection is judged by a new answer. */
+static void answer_that_turns_to_a_forbidden_address_is_refused(void **state)
+{
+    (void)state;
+    struct ph_http_limits limits = usual_limits;
+    struct name_server *s = name_server_start();
+    struct receiver *r = receiver_start(script_answer, OK, NULL);
+    limits.age_ms = 200;
+    struct outbound *out = outbound_new("127.0.0.0/8", &limits, "");
+    use_names(out, s);
+    atomic_store(&turns, 0);
+    struct ph_http_origin *o = outbound_open(out, "http", "turning.test", r->port);
+    struct call call = {.done = 0};
+    call_once(&call, out, o, "{}");
+    assert_answer(&call, 200, "ok");
+    call_once(&call, out, o, "{}");
+    assert_answer(&call, 200, "ok");
+    assert_true(call.http.reused);
+    uint64_t end_ms = ph_clock_mono_ms() + 250;
+    while (ph_clock_mono_ms() < end_ms)
+        ph_loop_step(out->loop, 50);
+    call_once(&call, out, o, "{}");
+    assert_failure(&call, PH_ERR_OUT_FORBIDDEN, "address not allowed");
+    assert_int_equal(atomic_load(&r->connections), 1);
+    ph_http_origin_close(o);
+    outbound_free(out);
+    receiver_stop(r);
+    name_server_stop(s);
+}
+
+/* Only what is allowed of a mixed answer is asked of a proxy, and the proxy is not asked to look up names. */
+static void proxy_is_asked_for_allowed_addresses_only(void **state)
+{
+    (void)state;
+    struct name_server *s = name_server_start();
+    struct receiver *r =
+        receiver_start(script_answer, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", NULL);
+    struct outbound *out = outbound_new("127.0.0.1", &usual_limits, "");
+    struct ph_proxy *proxy = NULL;
+    struct ph_buf problems;
+    char url[64], want[64];
+    ph_buf_init(&problems, 1024);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u", r->port);
+    assert_int_equal(ph_proxy_new(ph_str_of(url), PH_STR(""), &problems, &proxy), PH_OK);
+    ph_http_client_use_proxy(out->client, proxy);
+    use_names(out, s);
+    struct ph_http_origin *o = outbound_open(out, "https", "mixed.test", 443);
+    struct call call = {.done = 0};
+    call_once(&call, out, o, "{}");
+    assert_failure(&call, PH_ERR_OUT_CONNECT, "the proxy could not connect: it answered 403");
+    ph_http_origin_close(o);
+    outbound_free(out);
+    assert_int_equal(atomic_load(&r->connections), 1);
+    snprintf(want, sizeof(want), "CONNECT 127.0.0.1:443 HTTP/1.1\r\n");
+    assert_memory_equal(r->peers[0]->head, want, strlen(want));
+    receiver_stop(r);
+    name_server_stop(s);
+    ph_proxy_free(proxy);
+    ph_buf_free(&problems);
+}
+
+/* Every address of two is asked of the proxy, until one is let through. */
+static void proxy_is_asked_for_the_next_address(void **state)
+{
+    (void)state;
+    struct name_server *s = name_server_start();
+    struct receiver *r =
+        receiver_start(script_answer, "HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n", NULL);
+    struct outbound *out = outbound_new("127.0.0.0/8", &usual_limits, "");
+    struct ph_proxy *proxy = NULL;
+    struct ph_buf problems;
+    char url[64];
+    ph_buf_init(&problems, 1024);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u", r->port);
+    assert_int_equal(ph_proxy_new(ph_str_of(url), PH_STR(""), &problems, &proxy), PH_OK);
+    ph_http_client_use_proxy(out->client, proxy);
+    use_names(out, s);
+    struct ph_http_origin *o = outbound_open(out, "http", "two.test", 80);
+    struct call call = {.done = 0};
+    call_once(&call, out, o, "{}");
+    assert_failure(&call, PH_ERR_OUT_CONNECT, "the proxy could not connect: it answered 502");
+    ph_http_origin_close(o);
+    outbound_free(out);
+    assert_int_equal(atomic_load(&r->connections), 2);
+    assert_memory_equal(r->peers[0]->head, "CONNECT 127.0.0.9:80 ", 21);
+    assert_memory_equal(r->peers[1]->head, "CONNECT 127.0.0.1:80 ", 21);
+    receiver_stop(r);
+    name_server_stop(s);
+    ph_proxy_free(proxy);
+    ph_buf_free(&problems);
+}
+
 static void answer_with_forbidden_addresses_only_is_refused(void **state)
 {
     (void)state;
-    static const char *const hosts[] = {"two.test", "mixed.test", "private.test"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const hosts[] = {"two.test",    "mixed.test", "private.test",
+                                        "mapped.test", "nat64.test", "local.test"};
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
         struct call call = {.done = 0};
         int connections;
         call_name("", hosts[i], &usual_limits, &call, &connections);
@@ -438,6 +547,9 @@ int main(void)
         cmocka_unit_test(next_address_is_tried_when_one_is_deaf),
         cmocka_unit_test(forbidden_addresses_of_an_answer_are_skipped),
         cmocka_unit_test(answer_with_forbidden_addresses_only_is_refused),
+        cmocka_unit_test(answer_that_turns_to_a_forbidden_address_is_refused),
+        cmocka_unit_test(proxy_is_asked_for_allowed_addresses_only),
+        cmocka_unit_test(proxy_is_asked_for_the_next_address),
         cmocka_unit_test(lookup_is_part_of_the_connect_deadline),
         cmocka_unit_test(handshake_has_a_deadline_beside_that_of_connecting),
         cmocka_unit_test(calls_share_a_lookup),
