@@ -42,7 +42,8 @@ struct ph_call {
     struct ph_str
         params[PH_PATH_PARAMS_MAX]; /* path parameters in order, percent-decoded, in the arena */
     void *data;                     /* the handler's own */
-    bool is_operational; /* about operational endpoints: those of the tenant's internal application */
+    bool
+        is_operational; /* about operational endpoints: those of the tenant's internal application */
 };
 
 enum ph_route_scope { PH_SCOPE_PUBLIC, PH_SCOPE_READ, PH_SCOPE_WRITE, PH_SCOPE_SEND };

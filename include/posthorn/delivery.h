@@ -57,7 +57,7 @@ struct ph_endpoint_config {
     struct ph_identity *identity; /* client certificate; NULL: none */
     struct ph_oauth *oauth;       /* NULL: none */
     const char *fault;            /* why nothing can be sent to it; NULL: it can. Static */
-    size_t n_secrets; /* current one first */
+    size_t n_secrets;             /* current one first */
     struct ph_endpoint_secret *secrets;
     struct ph_str header_lines; /* custom headers as "Name: value\r\n"… */
     size_t n_event_types;       /* 0: takes all */
@@ -85,8 +85,8 @@ struct ph_job {
     bool is_manual; /* somebody asked for it */
     bool
         is_ordered; /* its endpoint is held for this node until all its ordered deliveries are done */
-    bool message_gone; /* nothing to send any more: retention was faster */
-    bool cancelled;    /* while under way: is not tried again */
+    bool message_gone;      /* nothing to send any more: retention was faster */
+    bool cancelled;         /* while under way: is not tried again */
     struct ph_trial *trial; /* who waits for the outcome, which is not stored; NULL: a delivery */
 };
 

@@ -91,12 +91,11 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
     change->deprecated = ph_field_bool(call, faults, body, "deprecated", false, &deprecated);
     change->feature_flag = field_flag(call, faults, body, &flag);
     ph_api_field_retry(call, faults, body, &change->retry, &retry);
-    change->set = (description ? PH_EVENT_TYPE_SET_DESCRIPTION : 0u) |
-                  (schemas ? PH_EVENT_TYPE_SET_SCHEMAS : 0u) |
-                  (archived ? PH_EVENT_TYPE_SET_ARCHIVED : 0u) |
-                  (deprecated ? PH_EVENT_TYPE_SET_DEPRECATED : 0u) |
-                  (flag ? PH_EVENT_TYPE_SET_FEATURE_FLAG : 0u) |
-                  (retry ? PH_EVENT_TYPE_SET_RETRY : 0u);
+    change->set =
+        (description ? PH_EVENT_TYPE_SET_DESCRIPTION : 0u) |
+        (schemas ? PH_EVENT_TYPE_SET_SCHEMAS : 0u) | (archived ? PH_EVENT_TYPE_SET_ARCHIVED : 0u) |
+        (deprecated ? PH_EVENT_TYPE_SET_DEPRECATED : 0u) |
+        (flag ? PH_EVENT_TYPE_SET_FEATURE_FLAG : 0u) | (retry ? PH_EVENT_TYPE_SET_RETRY : 0u);
 }
 
 static void answer_event_type(struct ph_call *call, int status, const struct ph_event_type *type)
