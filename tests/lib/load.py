@@ -10,8 +10,10 @@
 """
 import asyncio
 import itertools
+import random
 import re
 import threading
+import time
 from collections import Counter
 
 from wait import SLOWNESS, wait_for
@@ -50,12 +52,15 @@ class _Receiving(asyncio.Protocol):
 
 
 class Sink:
-    """Answers 200 to everything, `delay` seconds later."""
+    """Answers 200 to everything, `delay` seconds later; but 500 at once to a random share, `failing`, which counts apart."""
 
     def __init__(self, loop):
         self.loop = loop
         self.delay = 0.0
+        self.failing = 0.0
+        self.failed = 0
         self.counts = Counter()
+        self.times = {}  # (path, number): time.monotonic() when it came first
         self.transports = set()
         self.under_way = set()  # (path, number) that came and are not answered
 
@@ -73,7 +78,12 @@ class Sink:
         self.port = self.server.sockets[0].getsockname()[1]
 
     def take(self, path, number, transport):
+        if self.failing and random.random() < self.failing:
+            self.failed += 1
+            transport.write(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+            return
         self.counts[path, number] += 1
+        self.times.setdefault((path, number), time.monotonic())
         if not self.delay:
             transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             return
