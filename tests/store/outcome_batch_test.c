@@ -1,6 +1,3 @@
-#include "posthorn/claim.h"
-#include "posthorn/outcome_batch.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,144 +5,7 @@
 
 #include <cmocka.h>
 
-#include "fixture.h"
-
-#define NODE  7
-#define OTHER 8
-
-static struct ph_outcome_batch *batch;
-static int64_t now_ms;
-
-/* A delivery that node has in memory after so many attempts; returns its message. */
-static struct ph_id owe(const struct tenant *tenant, int endpoint, int node, int attempts)
-{
-    struct ph_id message = new_id();
-
-    run_sql(admin,
-            "INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, node_id, "
-            "attempts) "
-            "VALUES ('%s', '%s', '%s', '%s', %d, %d)",
-            uuid_text(tenant->endpoints[endpoint]), uuid_text(message), uuid_text(tenant->id),
-            uuid_text(tenant->subscriptions.application), node, attempts);
-    return message;
-}
-
-static struct ph_outcome success(const struct tenant *tenant, int endpoint, struct ph_id message)
-{
-    return (struct ph_outcome){
-        .endpoint = tenant->endpoints[endpoint],
-        .message = message,
-        .tenant = tenant->id,
-        .node_id = NODE,
-        .done = true,
-        .attempts_made = 1,
-        .has_attempt = true,
-        .attempt = new_id(),
-        .status = PH_STATUS_SUCCESS,
-        .status_code = 204,
-        .duration_ms = 12,
-        .url = PH_STR("https://red.example/0"),
-        .response = PH_STR("ok"),
-    };
-}
-
-static struct ph_outcome failure(const struct tenant *tenant, int endpoint, struct ph_id message,
-                                 int64_t next_ms)
-{
-    struct ph_outcome outcome = success(tenant, endpoint, message);
-
-    outcome.done = false;
-    outcome.next_ms = next_ms;
-    outcome.status = PH_STATUS_FAIL;
-    outcome.status_code = 500;
-    return outcome;
-}
-
-static void add(const struct ph_outcome *outcome)
-{
-    assert_true(ph_outcome_batch_add(batch, outcome));
-}
-
-struct answer {
-    bool done;
-    enum ph_err err;
-    int32_t n;
-};
-
-static void on_stored(enum ph_err err, void *ctx)
-{
-    struct answer *answer = ctx;
-
-    assert_false(answer->done);
-    *answer = (struct answer){.done = true, .err = err};
-}
-
-static void store(void)
-{
-    struct answer answer = {0};
-
-    ph_outcome_batch_store(batch, db, on_stored, &answer);
-    wait_until(&answer.done, "store");
-    assert_int_equal(answer.err, PH_OK);
-}
-
-static void on_released(enum ph_err err, int32_t n, void *ctx)
-{
-    *(struct answer *)ctx = (struct answer){.done = true, .err = err, .n = n};
-}
-
-static int release(const struct ph_id *endpoint)
-{
-    struct ph_arena *arena = ph_arena_new();
-    struct answer answer = {0};
-
-    ph_schedule_release(db, arena, *endpoint, on_released, &answer);
-    wait_until(&answer.done, "release");
-    assert_int_equal(answer.err, PH_OK);
-    ph_arena_free(arena);
-    return answer.n;
-}
-
-/* What is waiting of an endpoint, in ms from the test's start; -1: nothing. */
-static long due_in_ms(struct ph_id endpoint, struct ph_id message)
-{
-    return ask_number("SELECT coalesce((SELECT round(extract(epoch FROM next_at) * 1000 - %lld) "
-                      "FROM deliveries WHERE "
-                      "endpoint_id = '%s' AND message_id = '%s' AND node_id IS NULL), -1)",
-                      (long long)now_ms, uuid_text(endpoint), uuid_text(message));
-}
-
-static long scheduled_in_ms(struct ph_id endpoint)
-{
-    return ask_number("SELECT coalesce((SELECT round(extract(epoch FROM next_due_at) * 1000 - "
-                      "%lld) FROM endpoint_schedule "
-                      "WHERE endpoint_id = '%s'), -1)",
-                      (long long)now_ms, uuid_text(endpoint));
-}
-
-static bool is_owed(struct ph_id endpoint, struct ph_id message)
-{
-    return ask_number(
-               "SELECT count(*) FROM deliveries WHERE endpoint_id = '%s' AND message_id = '%s'",
-               uuid_text(endpoint), uuid_text(message)) == 1;
-}
-
-static void assert_stats(struct ph_id endpoint, int success_n, int failure_n, int exhausted_n)
-{
-    assert_int_equal(
-        ask_number("SELECT count(*) FROM delivery_stats WHERE endpoint_id = '%s' AND success = %d "
-                   "AND failure = %d AND exhausted = %d",
-                   uuid_text(endpoint), success_n, failure_n, exhausted_n),
-        1);
-    assert_int_equal(ask_number("SELECT count(*) FROM delivery_stats WHERE endpoint_id = '%s'",
-                                uuid_text(endpoint)),
-                     1);
-    assert_int_equal(
-        ask_number(
-            "SELECT sum(n) FROM delivery_stats, unnest(duration_counts) n WHERE endpoint_id = '%s'",
-            uuid_text(endpoint)),
-        success_n + failure_n);
-}
+#include "outcomes.h"
 
 static void a_success_ends_the_delivery_and_counts_once_however_often_it_is_stored(void **state)
 {
@@ -322,11 +182,11 @@ static void a_hold_stored_twice_came_back_after_its_release(void **state)
     (void)state;
 
     run_sql(admin, "UPDATE endpoints SET disabled = true");
-    outcome.hold_ms = PH_HOLD_FOREVER;
+    outcome.hold_ms = PH_HOLD_STOPPED;
     add(&outcome);
     store();
     run_sql(admin, "UPDATE endpoints SET disabled = false");
-    assert_int_equal(release(&red.endpoints[0]), 1);
+    assert_int_equal(release(red.endpoints[0]), 1);
     store();
     assert_int_equal(
         ask_number("SELECT count(*) FROM endpoint_schedule WHERE held_until = '-infinity'"), 1);
@@ -397,101 +257,6 @@ static void a_schedule_only_moves_forward_and_a_hold_only_grows(void **state)
             "SELECT round(extract(epoch FROM held_until) * 1000 - %lld) FROM endpoint_schedule",
             (long long)now_ms),
         9000);
-}
-
-static void hold_for_ever(const struct tenant *tenant, int endpoint)
-{
-    struct ph_outcome outcome =
-        failure(tenant, endpoint, owe(tenant, endpoint, NODE, 0), now_ms - 1000);
-
-    run_sql(admin, "UPDATE endpoints SET disabled = true WHERE id = '%s'",
-            uuid_text(tenant->endpoints[endpoint]));
-    outcome.hold_ms = PH_HOLD_FOREVER;
-    add(&outcome);
-}
-
-static long held_for_ever(struct ph_id endpoint)
-{
-    return ask_number("SELECT count(*) FROM endpoint_schedule WHERE endpoint_id = '%s' AND "
-                      "held_until = 'infinity' "
-                      "AND serve_at = 'infinity'",
-                      uuid_text(endpoint));
-}
-
-static void a_hold_for_ever_ends_by_the_release_of_an_enabled_endpoint(void **state)
-{
-    struct ph_outcome outcome;
-    (void)state;
-
-    hold_for_ever(&red, 0);
-    hold_for_ever(&red, 1);
-    hold_for_ever(&blue, 0);
-    outcome = failure(&red, 2, owe(&red, 2, NODE, 0), now_ms);
-    outcome.hold_ms = now_ms + 3600 * 1000;
-    add(&outcome);
-    store();
-    assert_int_equal(held_for_ever(red.endpoints[0]), 1);
-    run_sql(admin, "UPDATE endpoints SET disabled = false WHERE id <> '%s'",
-            uuid_text(red.endpoints[0]));
-
-    assert_int_equal(release(&red.endpoints[0]), 0);
-    assert_int_equal(held_for_ever(red.endpoints[0]), 1);
-    assert_int_equal(release(&red.endpoints[2]), 0); /* another kind of hold */
-    assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule WHERE held_until > now() + "
-                                "interval '59 minutes' "
-                                "AND held_until < 'infinity'"),
-                     1);
-
-    assert_int_equal(release(&red.endpoints[1]), 1);
-    assert_int_equal(held_for_ever(red.endpoints[1]), 0);
-    assert_int_equal(
-        ask_number(
-            "SELECT count(*) FROM endpoint_schedule WHERE endpoint_id = '%s' AND serve_at <= now() "
-            "AND changes > 0",
-            uuid_text(red.endpoints[1])),
-        1);
-    assert_int_equal(held_for_ever(blue.endpoints[0]), 1);
-
-    assert_int_equal(release(NULL), 1);
-    assert_int_equal(held_for_ever(blue.endpoints[0]), 0);
-    assert_int_equal(held_for_ever(red.endpoints[0]), 1);
-    run_sql(admin, "UPDATE endpoints SET disabled = false");
-    assert_int_equal(release(&red.endpoints[0]), 1);
-}
-
-/* The outcome was on its way when the endpoint was enabled again or deleted: nobody would release it any more. */
-static void a_hold_for_ever_that_came_too_late_stranded_the_endpoint(void **state)
-{
-    (void)state;
-
-    hold_for_ever(&red, 0);
-    hold_for_ever(&red, 1);
-    hold_for_ever(&red, 2);
-    run_sql(admin, "UPDATE endpoints SET disabled = false WHERE id = '%s'",
-            uuid_text(red.endpoints[0]));
-    run_sql(admin, "DELETE FROM endpoints WHERE id = '%s'", uuid_text(red.endpoints[1]));
-    store();
-    assert_int_equal(held_for_ever(red.endpoints[0]), 0);
-    assert_int_equal(held_for_ever(red.endpoints[1]), 0);
-    assert_int_equal(held_for_ever(red.endpoints[2]), 1);
-    assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule WHERE serve_at <= now()"),
-                     2);
-}
-
-/* Somebody has to meet its deliveries to cancel them. */
-static void deliveries_of_an_endpoint_deleted_while_held_for_ever_stayed_for_ever(void **state)
-{
-    (void)state;
-
-    hold_for_ever(&red, 0);
-    hold_for_ever(&blue, 0);
-    store();
-    run_sql(admin, "DELETE FROM endpoints WHERE id IN ('%s', '%s')", uuid_text(red.endpoints[0]),
-            uuid_text(blue.endpoints[0]));
-    assert_int_equal(release(&red.endpoints[0]), 1);
-    assert_int_equal(held_for_ever(red.endpoints[0]), 0);
-    assert_int_equal(release(NULL), 1);
-    assert_int_equal(held_for_ever(blue.endpoints[0]), 0);
 }
 
 static void durations_fall_into_their_buckets(void **state)
@@ -605,25 +370,8 @@ static void counts_of_many_endpoints_were_locked_in_an_order_of_each_node_s_own(
 static int set_up(void **state)
 {
     (void)state;
-    batch = ph_outcome_batch_new(1 << 20);
-    return set_up_database("posthorn_outcome_batch_test");
+    return set_up_outcomes("posthorn_outcome_batch_test");
 }
-
-static int tear_down(void **state)
-{
-    ph_outcome_batch_free(batch);
-    return tear_down_database(state);
-}
-
-static int begin(void **state)
-{
-    ph_outcome_batch_clear(batch);
-    now_ms = ph_clock_wall_ms();
-    return begin_test(state);
-}
-
-#undef TEST
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end_test)
 
 int main(void)
 {
@@ -638,9 +386,6 @@ int main(void)
         TEST(a_hold_stored_twice_came_back_after_its_release),
         TEST(two_outcomes_of_one_endpoint_meet_in_its_schedule_and_counts),
         TEST(a_schedule_only_moves_forward_and_a_hold_only_grows),
-        TEST(a_hold_for_ever_ends_by_the_release_of_an_enabled_endpoint),
-        TEST(a_hold_for_ever_that_came_too_late_stranded_the_endpoint),
-        TEST(deliveries_of_an_endpoint_deleted_while_held_for_ever_stayed_for_ever),
         TEST(durations_fall_into_their_buckets),
         TEST(response_bytes_are_kept_exactly),
         TEST(a_full_batch_says_so_but_an_empty_one_takes_anything),
@@ -648,5 +393,5 @@ int main(void)
     };
 
     test_env("POSTHORN_TEST_DATABASE");
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, tear_down_outcomes);
 }
