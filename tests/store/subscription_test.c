@@ -319,6 +319,103 @@ static void secrets_come_with_their_kind(void **state)
     unref_configs(&answer);
 }
 
+static void check_waits(const struct ph_retry_schedule *schedule, int n, int64_t first_ms)
+{
+    assert_non_null(schedule);
+    assert_int_equal(schedule->n_waits, n);
+    if (n)
+        assert_true(schedule->wait_ms[0] == first_ms);
+}
+
+static void an_endpoint_comes_with_its_own_retry_schedule(void **state)
+{
+    struct answer answer;
+    (void)state;
+
+    run_sql(admin, "UPDATE endpoints SET retry_schedule = '{5,60,-1,99999999}' WHERE id = '%s'",
+            uuid_text(red.endpoints[0]));
+    run_sql(admin, "UPDATE endpoints SET retry_schedule = '{}' WHERE id = '%s'",
+            uuid_text(red.endpoints[1]));
+    answer = load_configs(red.endpoints, 3);
+    check_waits(answer.configs[0]->retry, 4, 5000);
+    assert_true(answer.configs[0]->retry->wait_ms[1] == 60000);
+    assert_true(answer.configs[0]->retry->wait_ms[2] == 0); /* cut to what there may be */
+    assert_true(answer.configs[0]->retry->wait_ms[3] == INT64_C(1000) * PH_RETRY_WAIT_MAX_S);
+    check_waits(answer.configs[1]->retry, 0, 0);
+    assert_null(answer.configs[2]->retry);
+    unref_configs(&answer);
+    answer = load(&red, PH_STR("app"));
+    check_waits(answer.loaded->endpoints[0]->retry, 4, 5000);
+    assert_null(answer.loaded->endpoints[2]->retry);
+    ph_subscriptions_unref(answer.loaded);
+}
+
+static void check_retry(const struct ph_subscriptions *s, const char *type, int n, int64_t first_ms)
+{
+    struct ph_retry_schedule *schedule = ph_subscriptions_retry(s, ph_str_of(type));
+
+    check_waits(schedule, n, first_ms);
+    free(schedule);
+}
+
+static void a_message_s_retry_schedule_is_its_type_s_else_its_tenant_s(void **state)
+{
+    struct answer answer;
+    (void)state;
+
+    for (int i = 0; i < 3; i++)
+        run_sql(admin,
+                "INSERT INTO event_types (id, tenant_id, name, description, retry_schedule) VALUES "
+                "('%s', '%s', '%s', '', %s)",
+                uuid_text(new_id()), uuid_text(i == 2 ? blue.id : red.id),
+                i == 1 ? "plain" : "invoice.paid",
+                i == 1   ? "NULL"
+                : i == 2 ? "'{99,98}'"
+                         : "'{7,8,9}'");
+    answer = load(&red, PH_STR("app"));
+    check_retry(answer.loaded, "invoice.paid", 3, 7000);
+    assert_null(ph_subscriptions_retry(answer.loaded, PH_STR("plain")));
+    assert_null(ph_subscriptions_retry(answer.loaded, PH_STR("invoice")));
+    ph_subscriptions_unref(answer.loaded);
+
+    run_sql(admin, "UPDATE tenants SET retry_schedule = '{60}' WHERE id = '%s'", uuid_text(red.id));
+    answer = load(&red, PH_STR("app"));
+    check_retry(answer.loaded, "invoice.paid", 3, 7000);
+    check_retry(answer.loaded, "plain", 1, 60000);
+    check_retry(answer.loaded, "unknown", 1, 60000);
+    ph_subscriptions_unref(answer.loaded);
+    answer = load(&blue, PH_STR("app"));
+    check_retry(answer.loaded, "invoice.paid", 2, 99000);
+    assert_null(ph_subscriptions_retry(answer.loaded, PH_STR("unknown")));
+    ph_subscriptions_unref(answer.loaded);
+}
+
+/* What is ordered, throttled or paused is served by claims only. */
+static void deliveries_of_such_endpoints_wait_in_the_database(void **state)
+{
+    static const struct {
+        const char *set;
+        bool queued, paused;
+    } rows[] = {
+        {"paused = true", true, true},          {"paused = false", false, false},
+        {"ordering = 'fifo'", true, false},     {"ordering = NULL", false, false},
+        {"throttle_rate = 1", true, false},     {"throttle_rate = 0", false, false},
+        {"throttle_rate = NULL", false, false},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct answer answer;
+        run_sql(admin, "UPDATE endpoints SET %s WHERE id = '%s'", rows[i].set,
+                uuid_text(red.endpoints[1]));
+        answer = load_configs(red.endpoints, 2);
+        assert_false(answer.configs[0]->queued);
+        assert_int_equal(answer.configs[1]->queued, rows[i].queued);
+        assert_int_equal(answer.configs[1]->paused, rows[i].paused);
+        unref_configs(&answer);
+    }
+}
+
 static void configurations_are_loaded_in_the_order_asked_for(void **state)
 {
     struct ph_id gone = new_id(), ids[5] = {blue.endpoints[0], gone, red.endpoints[0],
@@ -450,6 +547,9 @@ int main(void)
         TEST(an_endpoint_comes_with_filters_headers_and_valid_secrets_the_current_one_first),
         TEST(the_style_is_the_endpoint_s_else_the_tenant_s_and_grows_the_version),
         TEST(secrets_come_with_their_kind),
+        TEST(an_endpoint_comes_with_its_own_retry_schedule),
+        TEST(a_message_s_retry_schedule_is_its_type_s_else_its_tenant_s),
+        TEST(deliveries_of_such_endpoints_wait_in_the_database),
         TEST(configurations_are_loaded_in_the_order_asked_for),
         TEST(what_does_not_unseal_is_left_out),
         TEST(an_endpoint_whose_url_is_not_valid_counts_as_disabled),
