@@ -406,6 +406,168 @@ static void cancel_amid_the_handshake(void **state)
     receiver_stop(r);
 }
 
+/* Client certificates */
+
+/* Certificate and key of either, as PEM text to be freed; either may be NULL. */
+static struct ph_str pem_of(X509 *cert, EVP_PKEY *key)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    if (cert != NULL)
+        assert_int_equal(PEM_write_bio_X509(bio, cert), 1);
+    if (key != NULL)
+        assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+    long len = BIO_get_mem_data(bio, &text);
+    char *copy = ph_malloc((size_t)len);
+    memcpy(copy, text, (size_t)len);
+    BIO_free(bio);
+    return (struct ph_str){copy, (size_t)len};
+}
+
+static void free_pem(struct ph_str pem)
+{
+    free((void *)(uintptr_t)pem.ptr);
+}
+
+/* ca NULL: none of its own. */
+static struct ph_identity *identity_of(const struct identity *id, X509 *ca)
+{
+    struct ph_str pem = pem_of(id->cert, id->key);
+    struct ph_str ca_pem = ca != NULL ? pem_of(ca, NULL) : PH_STR_NONE;
+    const char *member, *reason;
+    struct ph_identity *identity = NULL;
+    if (ph_identity_new(pem, ca_pem, &identity, &member, &reason) != PH_OK)
+        fail_msg("%s %s", member, reason);
+    free_pem(pem);
+    free_pem(ca_pem);
+    return identity;
+}
+
+static struct ph_http_origin *open_as(struct bench *b, const char *host,
+                                      struct ph_identity *identity)
+{
+    struct ph_url url = {.tls = true, .host = ph_str_of(host), .port = b->receiver->port};
+    return ph_http_origin_open(b->out->client, &url, identity);
+}
+
+/* The receiver wants certificates of the authority. */
+static void demand(struct bench *b)
+{
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(b->tls), authority.cert);
+    SSL_CTX_set_verify(b->tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_session_id_context(b->tls, (const unsigned char *)"test", 4);
+}
+
+static void client_certificate_is_shown(void **state)
+{
+    (void)state;
+    struct ph_identity *known = identity_of(&good, NULL), *stranger = identity_of(&own_word, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        struct bench *b = bench_new(&good, versions[i], "localhost", script_answer, OK_CLOSE);
+        struct ph_http_origin *as_known = open_as(b, "localhost", known);
+        struct ph_http_origin *as_stranger = open_as(b, "localhost", stranger);
+        demand(b);
+        for (int n = 0; n < 3; n++) { /* resumed sessions too */
+            call_once(&b->call, b->out, as_known, "{}");
+            assert_answer(&b->call, 200, "ok");
+        }
+        call_once(&b->call, b->out, as_stranger, "{}");
+        assert_int_not_equal(b->call.http.err, PH_OK);
+        call_it(b); /* nobody in particular */
+        assert_int_not_equal(b->call.http.err, PH_OK);
+        assert_int_equal(atomic_load(&b->receiver->requests), 3);
+        ph_http_origin_close(as_known);
+        ph_http_origin_close(as_stranger);
+        bench_free(b);
+    }
+    ph_identity_unref(known);
+    ph_identity_unref(stranger);
+}
+
+static void own_authorities_replace_the_clients(void **state)
+{
+    (void)state;
+    struct ph_identity *identity = identity_of(&good, own_word.cert);
+    const struct identity *const servers[] = {&own_word, &good};
+    for (size_t i = 0; i < 2; i++) {
+        struct bench *b = bench_new(servers[i], TLS1_3_VERSION, "localhost", script_answer, OK);
+        struct ph_http_origin *o = open_as(b, "localhost", identity);
+        call_once(&b->call, b->out, o, "{}");
+        if (i == 0)
+            assert_answer(&b->call, 200, "ok");
+        else
+            assert_failure(&b->call, PH_ERR_OUT_TLS,
+                           "certificate verify failed: unable to get local issuer certificate");
+        ph_http_origin_close(o);
+        bench_free(b);
+    }
+    ph_identity_unref(identity);
+}
+
+static void other_identities_are_other_origins(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new(&good, TLS1_3_VERSION, "localhost", script_answer, OK);
+    struct ph_identity *ids[] = {NULL, identity_of(&good, NULL), identity_of(&good, NULL),
+                                 identity_of(&own_word, NULL), identity_of(&good, authority.cert)};
+    struct ph_http_origin *origins[5];
+    for (size_t i = 0; i < 5; i++)
+        origins[i] = open_as(b, "localhost", ids[i]);
+    assert_ptr_equal(origins[0], b->origin);
+    assert_ptr_equal(origins[1], origins[2]); /* the same texts */
+    assert_ptr_not_equal(origins[0], origins[1]);
+    assert_ptr_not_equal(origins[1], origins[3]);
+    assert_ptr_not_equal(origins[1], origins[4]);
+    for (size_t i = 0; i < 5; i++) {
+        ph_http_origin_close(origins[i]);
+        ph_identity_unref(ids[i]);
+    }
+    bench_free(b);
+}
+
+static void refused(struct ph_str pem, struct ph_str ca, const char *member, const char *reason)
+{
+    struct ph_identity *identity = NULL;
+    const char *what, *why;
+    assert_int_equal(ph_identity_new(pem, ca, &identity, &what, &why), PH_ERR_VALIDATION);
+    assert_null(identity);
+    assert_string_equal(what, member);
+    assert_string_equal(why, reason);
+}
+
+static void identity_that_cannot_work_is_refused(void **state)
+{
+    (void)state;
+    struct ph_str cert = pem_of(good.cert, NULL), key = pem_of(NULL, good.key);
+    struct ph_str foreign = pem_of(good.cert, expired.key), both = pem_of(good.cert, good.key);
+    static const char no_cert[] = "has to hold a certificate in PEM form";
+    refused(PH_STR_NONE, PH_STR_NONE, "identity", no_cert);
+    refused(PH_STR("x"), PH_STR_NONE, "identity", no_cert);
+    refused(key, PH_STR_NONE, "identity", no_cert);
+    refused(cert, PH_STR_NONE, "identity", "has to hold a private key in PEM form");
+    refused(foreign, PH_STR_NONE, "identity",
+            "the private key is not that of the first certificate");
+    refused(both, PH_STR(""), "ca", no_cert);
+    refused(both, key, "ca", no_cert);
+    free_pem(cert);
+    free_pem(key);
+    free_pem(foreign);
+    free_pem(both);
+}
+
+static void identity_tells_subject_and_end(void **state)
+{
+    (void)state;
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_identity *identity = identity_of(&expired, NULL);
+    int64_t end_ms = ph_identity_not_after_ms(identity), now_ms = ph_clock_wall_ms();
+    assert_true(ph_str_eq_c(ph_identity_subject(identity, arena), "CN=leaf"));
+    assert_in_range(now_ms - end_ms, DAY_S * 1000 - 1000, DAY_S * 1000 + 60000);
+    ph_identity_unref(identity);
+    ph_identity_unref(NULL);
+    ph_arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +586,11 @@ int main(void)
         cmocka_unit_test(end_instead_of_tls),
         cmocka_unit_test(handshake_has_a_deadline_of_its_own),
         cmocka_unit_test(cancel_amid_the_handshake),
+        cmocka_unit_test(client_certificate_is_shown),
+        cmocka_unit_test(own_authorities_replace_the_clients),
+        cmocka_unit_test(other_identities_are_other_origins),
+        cmocka_unit_test(identity_that_cannot_work_is_refused),
+        cmocka_unit_test(identity_tells_subject_and_end),
     };
     return cmocka_run_group_tests(tests, make_all, unmake_all);
 }
