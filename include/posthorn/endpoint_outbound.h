@@ -22,6 +22,9 @@ void ph_endpoint_set_outbound(struct ph_db *db, struct ph_arena *arena,
                               enum ph_outbound_kind kind, const json_t *value,
                               ph_endpoint_plain_done done, void *ctx);
 
+/* For stores: what such a value is bound to instead of the endpoint itself, so that values of different kinds open nowhere
+ * but in their own column. */
+struct ph_id ph_outbound_bound_row(struct ph_id endpoint, enum ph_outbound_kind kind);
 /* For stores: opens a sealed one. A new reference; NULL: it does not open. */
 json_t *ph_outbound_unseal(const struct ph_keyring *keyring, struct ph_id tenant,
                            struct ph_id endpoint, enum ph_outbound_kind kind, struct ph_str sealed);

@@ -37,6 +37,8 @@ PH_MUST_CHECK enum ph_err ph_keyring_add_key(struct ph_keyring *keyring, uint32_
 PH_MUST_CHECK enum ph_err ph_keyring_add_key_from(struct ph_keyring *keyring, uint32_t key_id,
                                                   struct ph_str wrapped, int64_t seals_from_ms);
 bool ph_keyring_has_key(const struct ph_keyring *keyring, uint32_t key_id);
+/* The data key that seals now. */
+uint32_t ph_keyring_sealing_id(const struct ph_keyring *keyring);
 /* The data key wrapped by the master key that was added last. changed false: it is already, and out is not written.
  * CRYPTO: no master key opens it. */
 PH_MUST_CHECK enum ph_err ph_keyring_rewrap(const struct ph_keyring *keyring, uint32_t key_id,

@@ -169,6 +169,11 @@ static const struct data_key *sealing_key(const struct ph_keyring *keyring)
     return &list->keys[i];
 }
 
+uint32_t ph_keyring_sealing_id(const struct ph_keyring *keyring)
+{
+    return sealing_key(keyring)->id;
+}
+
 static void insert_key(struct ph_keyring *keyring, const struct data_key *key)
 {
     struct key_list *before = atomic_load(&keyring->keys), *list;

@@ -1,5 +1,6 @@
 #include "posthorn/data_key.h"
 #include "posthorn/file.h"
+#include "posthorn/reseal.h"
 #include "posthorn/role.h"
 #include "role/operator.h"
 
@@ -11,27 +12,32 @@
 static const char usage[] =
     "usage: posthorn rekey [--new-key-file FILE]\n"
     "       posthorn rekey --new-data-key\n"
+    "       posthorn rekey --reseal\n"
     "\n"
     "Moves the sealed values of the database to a new master key while nodes run: wraps the data\n"
     "keys, which POSTHORN_MASTER_KEY opens, by POSTHORN_MASTER_KEY_NEW or the key in FILE. A node\n"
     "that has both settings starts before and afterwards; one that runs does not notice.\n"
     "\n"
     "--new-data-key makes a further data key, which seals from a minute later on; what is sealed\n"
-    "already stays as it is.\n";
+    "already stays as it is. --reseal seals anew what older data keys have sealed, a few values "
+    "at\n"
+    "a time.\n";
 
 struct options {
     const char *command;
     const char *new_key_file;
     bool new_data_key;
+    bool reseal;
 };
 
 /* Returns -1 to go on, or the exit code. */
 static int parse(int argc, char **argv, struct options *out)
 {
-    enum { FILE_ = 256, DATA_KEY, HELP };
+    enum { FILE_ = 256, DATA_KEY, RESEAL, HELP };
     static const struct option known[] = {
         {"new-key-file", required_argument, NULL, FILE_},
         {"new-data-key", no_argument, NULL, DATA_KEY},
+        {"reseal", no_argument, NULL, RESEAL},
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
@@ -47,10 +53,12 @@ static int parse(int argc, char **argv, struct options *out)
             out->new_key_file = optarg;
         else if (c == DATA_KEY)
             out->new_data_key = true;
+        else if (c == RESEAL)
+            out->reseal = true;
         else
             return PH_EXIT_USAGE;
     }
-    if (optind < argc || (out->new_data_key && out->new_key_file)) {
+    if (optind < argc || (out->new_data_key + out->reseal + (out->new_key_file != NULL) > 1)) {
         fprintf(stderr, "%s: wrong arguments\n%s", argv[0], usage);
         return PH_EXIT_USAGE;
     }
@@ -72,7 +80,7 @@ static enum ph_err add_new_master(const struct options *options, const struct ph
     enum ph_err err = PH_OK;
 
     if (!options->new_key_file && !*config->master_key_new)
-        return options->new_data_key
+        return options->new_data_key || options->reseal
                    ? PH_OK
                    : complain(options, what, "is not set; `posthorn master-key` makes a key");
     ph_buf_init(&text, 1024);
@@ -119,6 +127,26 @@ static int add_data_key(const struct options *options, struct ph_operator *op,
     return PH_EXIT_OK;
 }
 
+static int reseal(const struct options *options, struct ph_operator *op,
+                  const struct ph_keyring *keyring)
+{
+    struct ph_reseal_counts counts;
+    enum ph_err err = ph_reseal(op->loop, op->db, keyring, &counts);
+
+    if (err != PH_OK)
+        return report(options, err);
+    printf("%lld values sealed anew with data key %u.\n", (long long)counts.sealed,
+           ph_keyring_sealing_id(keyring));
+    if (counts.changed)
+        printf("%lld have been changed meanwhile: once more looks at them too.\n",
+               (long long)counts.changed);
+    if (!counts.broken)
+        return PH_EXIT_OK;
+    fprintf(stderr, "%s: %lld values do not open; they stay as they are\n", options->command,
+            (long long)counts.broken);
+    return PH_EXIT_FAILURE;
+}
+
 static int rewrap(const struct options *options, struct ph_operator *op,
                   const struct ph_keyring *keyring)
 {
@@ -155,6 +183,7 @@ int ph_role_rekey(int argc, char **argv)
         code = report(&options, err);
     else
         code = options.new_data_key ? add_data_key(&options, &op, keyring)
+               : options.reseal     ? reseal(&options, &op, keyring)
                                     : rewrap(&options, &op, keyring);
     ph_operator_close(&op);
 out:

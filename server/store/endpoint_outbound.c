@@ -22,9 +22,8 @@ struct op {
     void *ctx;
 };
 
-/* The row that a value is bound to: no row has such an id, for it is of another version of UUIDs. So values of the endpoint
- * that are of different kinds open nowhere but in their own column. */
-static struct ph_id bound_row(struct ph_id endpoint, enum ph_outbound_kind kind)
+/* No row has such an id, for it is of another version of UUIDs. */
+struct ph_id ph_outbound_bound_row(struct ph_id endpoint, enum ph_outbound_kind kind)
 {
     endpoint.b[6] = (uint8_t)((endpoint.b[6] & 0x0f) | (kind == PH_OUTBOUND_MTLS ? 0xe0 : 0xf0));
     return endpoint;
@@ -37,7 +36,7 @@ json_t *ph_outbound_unseal(const struct ph_keyring *keyring, struct ph_id tenant
     json_t *value = NULL;
     size_t len;
 
-    if (ph_unseal(keyring, tenant, bound_row(endpoint, kind), sealed, plain, &len) == PH_OK) {
+    if (ph_unseal(keyring, tenant, ph_outbound_bound_row(endpoint, kind), sealed, plain, &len) == PH_OK) {
         value = json_loadb((const char *)plain, len, 0, NULL);
         explicit_bzero(plain, len);
     }
@@ -130,7 +129,7 @@ static void on_found(struct ph_db_req *req, enum ph_err err, PGresult *res)
         char *text = json_dumps(op->value, JSON_COMPACT);
         struct ph_str plain = ph_str_of(text);
         uint8_t *out = ph_arena_alloc(op->arena, plain.len + PH_SEAL_OVERHEAD);
-        ph_seal(op->keyring, op->tenant, bound_row(id, op->kind), plain, out);
+        ph_seal(op->keyring, op->tenant, ph_outbound_bound_row(id, op->kind), plain, out);
         sealed = (struct ph_str){(const char *)out, plain.len + PH_SEAL_OVERHEAD};
         explicit_bzero(text, plain.len);
         free(text);

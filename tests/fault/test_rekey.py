@@ -3,6 +3,7 @@ import base64
 import hashlib
 import hmac
 import subprocess
+from collections import Counter
 
 import pytest
 from invariants import uuid_of
@@ -168,3 +169,55 @@ def test_running_nodes_learn_of_a_new_data_key(start_node, database):
     assert "2 data keys are now wrapped" in rekey(database, POSTHORN_MASTER_KEY_NEW=new)
     with start_node(POSTHORN_MASTER_KEY=new).api() as api:
         assert api.secret(app, old) == secret
+
+
+SEALED = ("SELECT sealed FROM endpoint_secrets UNION ALL SELECT headers_sealed FROM endpoints UNION ALL SELECT mtls_sealed FROM endpoints"
+          " UNION ALL SELECT oauth_sealed FROM endpoints")
+
+
+def keys_in_use(database):
+    """How many values each data key has sealed."""
+    with database.database() as rows:
+        return Counter(int.from_bytes(sealed[1:5], "big") for sealed, in rows.execute(SEALED) if sealed)
+
+
+def test_old_values_are_sealed_anew_while_a_node_serves(start_node, database, receiver, authority):
+    node = start_node()
+    identity = authority.client()
+    oauth = {"grantType": "clientCredentials", "authMethod": "clientSecretBasic", "clientId": "client", "clientSecret": "a secret",
+             "tokenUrl": receiver.url("/token")}
+    count = 230  # more than two batches
+    with node.api() as api:
+        app = api.new_app()
+        endpoints = [api.new_endpoint(app, receiver.url()) for _ in range(count)]
+        paths = [f"/app/{app['id']}/endpoint/{e['id']}" for e in endpoints]
+        api.expect(204, "PUT", paths[0] + "/headers", json={"headers": {"X-Custom": "a sealed value"}})
+        api.expect(204, "PUT", paths[0] + "/mtls", json={"identity": identity})
+        api.expect(204, "PUT", paths[1] + "/oauth", json=oauth)
+        api.expect(204, "POST", paths[2] + "/secret/rotate", json={})
+        values = count + 4
+
+        def what_they_say(client):
+            return [client.expect(200, "GET", path)["key"] for path in (p + "/secret" for p in paths)] + [
+                client.expect(200, "GET", p) for p in (paths[0] + "/headers", paths[0] + "/mtls", paths[1] + "/oauth")]
+
+        before = what_they_say(api)
+        assert keys_in_use(database) == {1: values}
+        rekey(database, "--new-data-key")
+        assert rekey(database, "--reseal") == "0 values sealed anew with data key 1.\n", "it does not seal yet"
+        with database.database() as rows:
+            rows.execute("UPDATE data_keys SET created_at = created_at - interval '2 minutes'")
+            versions = rows.execute("SELECT id, version FROM endpoints ORDER BY id").fetchall()
+            broken, sealed = rows.execute("SELECT id, sealed FROM endpoint_secrets ORDER BY id LIMIT 1").fetchone()
+            rows.execute("UPDATE endpoint_secrets SET sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1) WHERE id = %s", [broken])
+            status, text = rekey(database, "--reseal")
+            assert status == 1 and "posthorn rekey: 1 values do not open; they stay as they are\n" in text
+            assert keys_in_use(database) == {1: 1, 2: values - 1}
+            rows.execute("UPDATE endpoint_secrets SET sealed = %s WHERE id = %s", [sealed, broken])
+            assert rekey(database, "--reseal") == "1 values sealed anew with data key 2.\n"
+            assert keys_in_use(database) == {2: values}
+            assert rows.execute("SELECT id, version FROM endpoints ORDER BY id").fetchall() == versions
+        wait_for(lambda: what_they_say(api) == before, 10, "the running node opens them")
+        with start_node().api() as fresh:
+            assert what_they_say(fresh) == before
+        assert "does not open" not in node.log()
