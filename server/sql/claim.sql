@@ -60,8 +60,10 @@ WITH RECURSIVE held AS (
     UPDATE deliveries d SET node_id = $1::int4, next_at = NULL FROM picked p
     WHERE d.endpoint_id = p.endpoint_id AND d.message_id = p.message_id
     RETURNING d.endpoint_id, d.message_id, d.tenant_id, d.application_id, d.attempts, d.trigger_type, p.ordered, p.next_at
+), sums AS MATERIALIZED (
+    SELECT endpoint_id, count(*) AS n FROM picked GROUP BY endpoint_id
 ), taken AS MATERIALIZED (
-    SELECT due.*, (SELECT count(*) FROM picked WHERE picked.endpoint_id = due.endpoint_id) AS n FROM due
+    SELECT due.*, coalesce((SELECT n FROM sums WHERE sums.endpoint_id = due.endpoint_id), 0) AS n FROM due
 ), rest AS MATERIALIZED (
     SELECT taken.*, (
         SELECT next_at FROM deliveries
@@ -186,13 +188,16 @@ WITH dead AS MATERIALIZED (
 )
 SELECT (SELECT count(*)::int4 FROM dead WHERE dead_at IS NULL), (SELECT count(*)::int4 FROM freed)
 
--- Also forgets full buckets, and disables endpoints that have failed for $2 seconds.
+-- Also forgets full buckets and old tasks, and disables endpoints that have failed for $2 seconds.
 -- name: housekeeping
 WITH expired AS (
     DELETE FROM idempotency_keys WHERE message_id < uuid_floor(now() - interval '12 hours')
 ), full_buckets AS (
     DELETE FROM endpoint_schedule WHERE next_due_at = 'infinity' AND busy_node IS NULL
                                     AND refilled_at < now() - interval '10 minutes'
+), old_tasks AS (
+    DELETE FROM background_tasks
+    WHERE status <> 'running' AND id < uuid_floor(now() - $1::int4 * interval '1 day')
 )
 SELECT make_partitions(7) + drop_partitions($1::int4)
 
