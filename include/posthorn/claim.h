@@ -53,7 +53,8 @@ void ph_schedule_release(struct ph_db *db, struct ph_arena *arena, struct ph_id 
 void ph_schedule_room(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
                       void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
 
-/* Makes partitions ahead, drops those past retention, removes used idempotency keys after 12 hours. */
+/* Makes partitions ahead, drops those past retention, removes used idempotency keys after 12 hours and
+ * background tasks that ended when they are past retention. */
 void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention_days,
                          void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
 

@@ -1,5 +1,6 @@
 #include "posthorn/task.h"
 
+#include "posthorn/claim.h"
 #include "posthorn/manual.h"
 
 #include <setjmp.h>
@@ -544,6 +545,39 @@ static void tasks_are_their_tenant_s_own(void **state)
     ph_arena_free(arena);
 }
 
+static void on_number(enum ph_err err, int32_t n, void *ctx)
+{
+    (void)n;
+    on_plain(ctx, err);
+}
+
+static void tasks_go_with_retention_unless_they_run(void **state)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_id old = new_task(&red, 0, PH_TASK_RECOVER, "{}");
+    struct answer answer = {0};
+    (void)state;
+
+    assert_int_equal(steps_until_idle(), 1);
+    run_sql(admin, "UPDATE background_tasks SET id = uuid_floor(now() - interval '31 days')");
+    struct ph_id ended = new_task(&red, 0, PH_TASK_RECOVER, "{}");
+    assert_int_equal(steps_until_idle(), 1);
+    run_sql(admin,
+            "INSERT INTO background_tasks SELECT uuid_floor(now() - interval '40 days') AS id, "
+            "tenant_id, application_id, endpoint_id, type, 'running' AS status, params, since, "
+            "until, cursor, stop FROM background_tasks WHERE id = '%s'",
+            uuid_text(ended));
+    ph_housekeeping_run(db, arena, 30, on_number, &answer);
+    wait_until(&answer.done, "housekeeping");
+    ph_arena_free(arena);
+    assert_int_equal(answer.err, PH_OK);
+    assert_int_equal(get(&red, old).err, PH_ERR_NOT_FOUND);
+    assert_int_equal(get(&red, ended).err, PH_OK);
+    assert_int_equal(ask_number("SELECT count(*) FROM background_tasks WHERE status = 'running'"),
+                     1);
+    assert_int_equal(ask_number("SELECT count(*) FROM background_tasks"), 2);
+}
+
 static enum ph_err resend(const struct tenant *tenant, int endpoint, struct ph_id of)
 {
     struct ph_arena *arena = ph_arena_new();
@@ -727,6 +761,7 @@ int main(void)
         TASK_TEST(a_cancelled_task_does_nothing_more_and_a_finished_one_stays_finished),
         TASK_TEST(a_step_that_fails_lets_others_go_first),
         TASK_TEST(tasks_are_their_tenant_s_own),
+        TASK_TEST(tasks_go_with_retention_unless_they_run),
         TASK_TEST(a_resent_delivery_is_due_at_once),
         TASK_TEST(what_cannot_be_resent_says_why),
         TASK_TEST(waiting_deliveries_of_older_messages_are_cancelled_however_many),
