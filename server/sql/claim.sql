@@ -16,13 +16,21 @@ WITH RECURSIVE held AS (
     ) full_ones
     WHERE s.endpoint_id = full_ones.endpoint_id
     RETURNING s.serve_at
+), first AS MATERIALIZED (
+    SELECT tenant_id FROM endpoint_schedule WHERE serve_at <= now() ORDER BY serve_at LIMIT 100
+), few AS MATERIALIZED ( -- all tenants of these, when they are all that is due: however many tenants wait for later
+    SELECT DISTINCT tenant_id FROM first
+    WHERE tenant_id > $5::uuid AND (SELECT count(*) FROM first) < 100 ORDER BY tenant_id
 ), turns (tenant_id) AS (
-    (SELECT tenant_id FROM endpoint_schedule WHERE tenant_id > $5::uuid ORDER BY tenant_id LIMIT 1)
+    (SELECT tenant_id FROM endpoint_schedule
+     WHERE tenant_id > $5::uuid AND serve_at <= now() AND (SELECT count(*) FROM first) = 100
+     ORDER BY tenant_id LIMIT 1)
     UNION ALL
-    SELECT (SELECT s.tenant_id FROM endpoint_schedule s WHERE s.tenant_id > t.tenant_id ORDER BY s.tenant_id LIMIT 1)
+    SELECT (SELECT s.tenant_id FROM endpoint_schedule s WHERE s.tenant_id > t.tenant_id AND s.serve_at <= now()
+            ORDER BY s.tenant_id LIMIT 1)
     FROM turns t WHERE t.tenant_id IS NOT NULL
 ), seen AS MATERIALIZED (
-    SELECT s.* FROM turns t CROSS JOIN LATERAL (
+    SELECT s.* FROM (SELECT tenant_id FROM few UNION ALL SELECT tenant_id FROM turns) t CROSS JOIN LATERAL (
         SELECT tenant_id, endpoint_id, changes FROM endpoint_schedule
         WHERE tenant_id = t.tenant_id AND serve_at <= now() AND endpoint_id <> ALL ($4::uuid[])
         ORDER BY serve_at LIMIT $6::int4
