@@ -439,6 +439,91 @@ static void proxy_is_asked_for_the_next_address(void **state)
     ph_buf_free(&problems);
 }
 
+/* A client behind the proxy with this name, which is at the receiver's port. */
+struct behind {
+    struct name_server *s;
+    struct receiver *r;
+    struct outbound *out;
+    struct ph_proxy *proxy;
+    struct ph_http_origin *o;
+};
+
+static struct behind behind_new(const char *name, const struct ph_http_limits *limits)
+{
+    struct behind b = {.s = name_server_start(),
+                       .r = receiver_start(script_answer, "HTTP/1.1 418 No\r\n\r\n", NULL),
+                       .out = outbound_new("127.0.0.0/8", limits, "")};
+    struct ph_buf problems;
+    char url[64];
+    ph_buf_init(&problems, 1024);
+    snprintf(url, sizeof(url), "http://%s:%u", name, b.r->port);
+    assert_int_equal(ph_proxy_new(ph_str_of(url), PH_STR(""), &problems, &b.proxy), PH_OK);
+    ph_http_client_use_proxy(b.out->client, b.proxy);
+    use_names(b.out, b.s);
+    b.o = outbound_open(b.out, "http", "127.0.0.1", 80);
+    ph_buf_free(&problems);
+    return b;
+}
+
+static void behind_free(struct behind *b)
+{
+    ph_http_origin_close(b->o);
+    outbound_free(b->out);
+    receiver_stop(b->r);
+    name_server_stop(b->s);
+    ph_proxy_free(b->proxy);
+    assert_int_equal(ph_metric_get(out_connections), 0);
+}
+
+static const char refused_by_proxy[] = "the proxy could not connect: it answered 418";
+
+/* One of those who wait for the proxy's address goes away. */
+static void call_is_cancelled_amid_the_lookup_of_the_proxy(void **state)
+{
+    (void)state;
+    struct behind b = behind_new("slow.test", &usual_limits);
+    struct call calls[3] = {{.done = 0}, {.done = 0}, {.done = 0}};
+    for (int i = 0; i < 3; i++)
+        call_start(&calls[i], b.out, b.o, PH_STR("{}"));
+    ph_loop_step(b.out->loop, 20);
+    ph_http_call_cancel(&calls[1].http);
+    for (int i = 0; i < 3; i++)
+        outbound_run(b.out, &calls[i].done, 1);
+    assert_failure(&calls[0], PH_ERR_OUT_CONNECT, refused_by_proxy);
+    assert_failure(&calls[1], PH_ERR_OUT_CANCELLED, "cancelled");
+    assert_failure(&calls[2], PH_ERR_OUT_CONNECT, refused_by_proxy);
+    assert_int_equal(atomic_load(&b.s->queries), 2); /* A and AAAA, once for all */
+    struct call later = {.done = 0};
+    call_once(&later, b.out, b.o, "{}");
+    assert_failure(&later, PH_ERR_OUT_CONNECT, refused_by_proxy);
+    assert_int_equal(atomic_load(&b.s->queries), 2); /* it is known now */
+    behind_free(&b);
+}
+
+static void lookup_of_the_proxy_has_a_deadline(void **state)
+{
+    (void)state;
+    struct ph_http_limits limits = usual_limits;
+    limits.connect_ms = 150;
+    struct behind b = behind_new("silent.test", &limits);
+    struct call call = {.done = 0};
+    call_once(&call, b.out, b.o, "{}");
+    assert_failure(&call, PH_ERR_OUT_TIMEOUT,
+                   "the proxy cannot be reached: host name lookup timed out");
+    behind_free(&b); /* amid the lookup */
+}
+
+static void next_address_of_the_proxy_is_tried(void **state)
+{
+    (void)state;
+    struct behind b = behind_new("two.test", &usual_limits);
+    struct call call = {.done = 0};
+    call_once(&call, b.out, b.o, "{}");
+    assert_failure(&call, PH_ERR_OUT_CONNECT, refused_by_proxy);
+    assert_int_equal(atomic_load(&b.r->connections), 1);
+    behind_free(&b);
+}
+
 static void answer_with_forbidden_addresses_only_is_refused(void **state)
 {
     (void)state;
@@ -550,6 +635,9 @@ int main(void)
         cmocka_unit_test(answer_that_turns_to_a_forbidden_address_is_refused),
         cmocka_unit_test(proxy_is_asked_for_allowed_addresses_only),
         cmocka_unit_test(proxy_is_asked_for_the_next_address),
+        cmocka_unit_test(call_is_cancelled_amid_the_lookup_of_the_proxy),
+        cmocka_unit_test(lookup_of_the_proxy_has_a_deadline),
+        cmocka_unit_test(next_address_of_the_proxy_is_tried),
         cmocka_unit_test(lookup_is_part_of_the_connect_deadline),
         cmocka_unit_test(handshake_has_a_deadline_beside_that_of_connecting),
         cmocka_unit_test(calls_share_a_lookup),
