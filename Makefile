@@ -25,7 +25,7 @@ LDLIBS  := -lh2o-evloop -lssl -lcrypto -lpq -ljansson -lsodium -lcares -lpthread
 
 GEN     := $(OUT)/gen/sql.h $(OUT)/gen/migrations.c
 SRC     := $(filter-out server/main.c,$(wildcard server/*/*.c))
-OBJ     := $(SRC:server/%.c=$(OUT)/%.o) $(OUT)/gen/migrations.o
+OBJ     := $(SRC:server/%.c=$(OUT)/%.o) $(OUT)/gen/migrations.o $(OUT)/gen/openapi.o
 TESTS   := $(wildcard tests/unit/*/*_test.c)
 TESTBIN := $(TESTS:%.c=$(OUT)/%)
 STORETESTS := $(wildcard tests/store/*_test.c)
@@ -99,7 +99,7 @@ $(OUT)/%.o: server/%.c | $(GEN)
 	@echo "  CC $<"
 	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/gen/migrations.o: $(OUT)/gen/migrations.c
+$(OUT)/gen/%.o: $(OUT)/gen/%.c
 	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/gen/sql.h: $(wildcard server/sql/*.sql) server/sql/generate
@@ -109,6 +109,10 @@ $(OUT)/gen/sql.h: $(wildcard server/sql/*.sql) server/sql/generate
 $(OUT)/gen/migrations.c: $(wildcard migrations/*.sql) migrations/generate
 	@mkdir -p $(@D)
 	@migrations/generate migrations/*.sql > $@.tmp && mv $@.tmp $@
+
+$(OUT)/gen/openapi.c: $(wildcard server/api/openapi/*.json) server/api/openapi/generate
+	@mkdir -p $(@D)
+	@server/api/openapi/generate --c server/api/openapi/*.json > $@.tmp && mv $@.tmp $@
 
 $(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/libposthorn.a
 	@mkdir -p $(@D)

@@ -14,6 +14,8 @@ void ph_api_index(struct ph_call *call)
     ph_jw_cstr(w, "/api/v1");
     ph_jw_key(w, "health");
     ph_jw_cstr(w, "/api/v1/health");
+    ph_jw_key(w, "openapi");
+    ph_jw_cstr(w, "/api/v1/openapi.json");
     ph_jw_key(w, "metrics");
     ph_jw_cstr(w, "/metrics");
     ph_jw_object_end(w);
