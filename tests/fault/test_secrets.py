@@ -1,11 +1,12 @@
 """What is secret is nowhere to be read: not in a dump of the whole database, not in the logs."""
 import base64
+import json
 import secrets
 import subprocess
 
 import pytest
 from invariants import wait_drained
-from receiver import status
+from receiver import ok, status
 from server import BINARY, environment, run
 
 
@@ -43,7 +44,7 @@ def test_search_finds_what_is_there():
     assert not found(secret, b"something else", secrets.token_bytes(24))
 
 
-def test_no_secret_is_in_the_database_or_in_a_log(start_node, database, postgres, receiver):
+def test_no_secret_is_in_the_database_or_in_a_log(start_node, database, postgres, receiver, authority):
     new_master = run("master-key").strip()
     node = start_node(POSTHORN_LOG_LEVEL="debug", POSTHORN_RETRY_SCHEDULE="0", POSTHORN_RETRY_JITTER_PERCENT=0,
                       POSTHORN_MASTER_KEY_NEW=new_master)
@@ -66,6 +67,22 @@ def test_no_secret_is_in_the_database_or_in_a_log(start_node, database, postgres
         header, bearer = (f"value-{secrets.token_hex(12)}" for _ in range(2))
         hidden |= {"a custom header": header, "a sensitive custom header": bearer}
         api.expect(204, "PUT", path + "/headers", json={"headers": {"X-Custom": header, "Authorization": bearer}})
+        operational = api.expect(201, "POST", "/operational-webhook/endpoint", json={"url": receiver.url("/operational")})
+        hidden["the secret of an operational endpoint"] = api.expect(
+            200, "GET", f"/operational-webhook/endpoint/{operational['id']}/secret")["key"]
+        client_secret = secrets.token_hex(16)
+        hidden["an OAuth client secret"] = client_secret
+        other_path = f"/app/{app['id']}/endpoint/{other['id']}"
+        api.expect(204, "PUT", other_path + "/oauth", json={
+            "grantType": "clientCredentials", "authMethod": "clientSecretBasic", "clientId": "client", "clientSecret": client_secret,
+            "tokenUrl": receiver.url("/token")})
+        identity = authority.client()
+        lines = identity[identity.index("-----BEGIN PRIVATE KEY"):].splitlines()
+        hidden["a client's private key"] = lines[1]
+        api.expect(204, "PUT", other_path + "/mtls", json={"identity": identity})
+        token = secrets.token_hex(16)
+        hidden["an OAuth token"] = token
+        receiver.script("/token", ok(json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3600}).encode()))
         # What fails, and might say why by showing it.
         refused = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         hidden["the secret of an endpoint that was refused"] = refused
@@ -76,7 +93,9 @@ def test_no_secret_is_in_the_database_or_in_a_log(start_node, database, postgres
         assert api.post(f"/app/{app['id']}/endpoint", json={**body, "secret": wrong}).status_code == 422
         receiver.script("/own", status(500))
         api.send(app, {"marker": marker})
-        receiver.wait(3)
+        receiver.wait(1, "/made")
+        receiver.wait(2, "/own")
+        assert receiver.got("/made")[0].header("authorization") == f"Bearer {token}"
         assert any(r.header("x-custom") == header for r in receiver.got("/own"))
         wait_drained(node)
         unknown = f"{database.api_key[:-4]}{secrets.token_hex(2)}"
