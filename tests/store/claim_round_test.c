@@ -153,9 +153,9 @@ static void jobs_carry_the_schedule_of_their_event_type_or_of_their_tenant(void 
     run_sql(admin,
             "INSERT INTO event_types (id, tenant_id, name, description, retry_schedule) VALUES "
             "('%s', '%s', 'a.b', '', '{7,8,9}'), ('%s', '%s', 'other', '', NULL), "
-            "('%s', '%s', 'once', '', '{}')",
+            "('%s', '%s', 'once', '', '{}'), ('%s', '%s', 'a.b', '', '{1}')",
             uuid_text(new_id()), uuid_text(red.id), uuid_text(new_id()), uuid_text(red.id),
-            uuid_text(new_id()), uuid_text(blue.id));
+            uuid_text(new_id()), uuid_text(blue.id), uuid_text(new_id()), uuid_text(blue.id));
     schedule();
     struct answer answer = claim(10, 10);
     assert_int_equal(answer.n, 4);
