@@ -25,6 +25,8 @@
 #define LAST_STEPS       100
 /* After the answer to what was under way: time for sockets that are shut down to be seen and freed. */
 #define CLOSE_MS 500
+/* Kept connections stay open so long after a stop, for requests that are on their way. */
+#define CROSSING_MS 200
 
 /* Connections */
 
@@ -61,7 +63,8 @@ static void on_accept_again(struct ph_timer *timer)
         h2o_socket_read_start(thread->listener, on_accept);
 }
 
-static void accept_some(struct http_thread *thread)
+/* False: nobody waits any more, or we have no descriptor for him. */
+static bool accept_some(struct http_thread *thread)
 {
     struct ph_http_server *server = thread->server;
 
@@ -73,7 +76,7 @@ static void accept_some(struct http_thread *thread)
                 ph_timer_set(thread->loop, &thread->accept_again,
                              ph_loop_now_ms(thread->loop) + ACCEPT_PAUSE_MS);
             }
-            return;
+            return false;
         }
         if (atomic_fetch_add_explicit(&server->n_connections, 1, memory_order_relaxed) <
             server->options.max_connections) {
@@ -83,12 +86,13 @@ static void accept_some(struct http_thread *thread)
             h2o_socket_close(sock);
         }
     }
+    return true;
 }
 
 static void on_accept(h2o_socket_t *listener, const char *err)
 {
     if (!err)
-        accept_some(listener->data);
+        (void)accept_some(listener->data);
 }
 
 /* Threads */
@@ -140,7 +144,8 @@ static void on_stop(struct ph_task *task)
 {
     struct http_thread *thread = ph_container_of(task, struct http_thread, stop);
 
-    accept_some(thread); /* who is connected already gets an answer */
+    while (accept_some(thread)) /* who is connected already gets an answer */
+        ;
     h2o_socket_close(thread->listener);
     thread->listener = NULL;
     ph_timer_clear(thread->loop, &thread->accept_again);
@@ -148,7 +153,6 @@ static void on_stop(struct ph_task *task)
     thread->stop_by_ms = ph_loop_now_ms(thread->loop) + (uint64_t)thread->server->stop_timeout_ms;
     thread->ctx.shutdown_requested =
         1; /* h2o_context_request_shutdown also starts a timer for HTTP/2 */
-    shut_resting(thread);
 }
 
 /* Runs rounds until there is no connection or the time is up. */
@@ -200,6 +204,11 @@ static void tear_down(struct http_thread *thread)
     h2o_evloop_destroy(thread->h2o);
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void *run(void *arg)
 {
     struct http_thread *thread = arg;
@@ -212,6 +221,9 @@ static void *run(void *arg)
     pthread_mutex_unlock(&server->lock);
     while (!thread->stopping)
         run_round(thread);
+    /* A request that crosses with the stop is answered, and told that the connection ends. */
+    run_out(thread, least(thread->stop_by_ms, ph_loop_now_ms(thread->loop) + CROSSING_MS));
+    shut_resting(thread);
     run_out(thread, thread->stop_by_ms);
     tear_down(thread);
     return NULL;
