@@ -3,6 +3,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from client import unique
+from history import to_uuid
 from receiver import ok, status
 from wait import wait_for
 
@@ -58,15 +59,19 @@ def test_a_task_that_is_not_there(api):
 def test_a_task_is_cancelled_once(api, app, server):
     endpoint = api.new_endpoint(app, NOWHERE)
     with server.database() as rows:
-        rows.execute("BEGIN")  # steps pass over the tasks that this transaction has
-        task = start(api, app, endpoint)
-        rows.execute("SELECT FROM background_tasks WHERE status = 'running' FOR SHARE")
-        assert api.expect(200, "GET", f"/background-task/{task['id']}")["status"] in ("running", "finished")
-        rows.execute("COMMIT")
-    first = api.expect(200, "POST", f"/background-task/{task['id']}/cancel")
-    assert first["status"] in ("cancelled", "finished")
-    again = api.expect(200, "POST", f"/background-task/{task['id']}/cancel")
-    assert again == first
+        def held():
+            """One whose next step is an hour away."""
+            task = start(api, app, endpoint)
+            return rows.execute("UPDATE background_tasks SET next_step_at = now() + interval '1 hour'"
+                                " WHERE id = %s AND status = 'running' RETURNING 1",
+                                (to_uuid(task["id"]),)).fetchone() and task
+        task = wait_for(held, 20, "a task before its first step")
+    cancelled = api.expect(200, "POST", f"/background-task/{task['id']}/cancel")
+    assert cancelled["status"] == "cancelled"
+    assert api.expect(200, "POST", f"/background-task/{task['id']}/cancel") == cancelled
+    ended = wait_finished(api, start(api, app, endpoint))
+    assert ended["status"] == "finished"
+    assert api.expect(200, "POST", f"/background-task/{ended['id']}/cancel") == ended
 
 
 def example(api, app, endpoint, name, **more):
