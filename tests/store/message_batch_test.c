@@ -929,14 +929,16 @@ static void find_tells_which_messages_are_there(void **state)
     for (int i = 0; i < 3; i++)
         assert_false(answer.known[i]);
     ph_message_batch_add(batch2, &sent[1].message);
+    struct sent neighbour = add(batch2, &red, 0, NULL);
     assert_int_equal(store(batch2, db).err, PH_OK);
     answer = find(batch);
     assert_false(answer.known[0]);
     assert_true(answer.known[1]);
     assert_false(answer.known[2]);
     assert_int_equal(store(batch, db).err, PH_ERR_CONFLICT);
-    assert_int_equal(ask_number("SELECT count(*) FROM messages"), 1);
+    assert_int_equal(ask_number("SELECT count(*) FROM messages"), 2);
     done_with(sent, 3);
+    done_with(&neighbour, 1);
 }
 
 static int set_up(void **state)
