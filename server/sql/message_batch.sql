@@ -5,7 +5,7 @@
 -- looked at before anything is inserted: the first of the batch with a key or event id takes it. A message behind one that
 -- does not stay itself is sent again (0), for only then it is known what is left. What another transaction takes meanwhile
 -- shows at the insert: a message that has got one of the two then asks for the whole statement again. A message that finds
--- its own rows was stored by this very batch before; its insert says so by a unique violation.
+-- itself or its own rows was stored by this very batch before; its insert says so by a unique violation.
 -- name: messages_store
 WITH stale AS (
     SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
@@ -89,7 +89,10 @@ WITH stale AS (
     LEFT JOIN applications a ON a.id = v.id
     WHERE a.config_version IS DISTINCT FROM v.version
 ), rejected AS MATERIALIZED (
-    SELECT n FROM unnest($4::int4[], $5::int4[]) AS i (n, ix) WHERE ix = ANY (ARRAY(SELECT ix FROM stale))
+    SELECT n FROM unnest($4::int4[], $5::int4[], $6::uuid[], $8::uuid[]) AS i (n, ix, id, application_id)
+    WHERE CASE WHEN ix = ANY (ARRAY(SELECT ix FROM stale)) THEN
+              (SELECT m.id FROM messages m WHERE m.application_id = i.application_id AND m.id = i.id) IS NULL
+          END
 ), stored AS (
     INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload)
     SELECT application_id, id, tenant_id, event_type, event_id, string_to_array(channels, ','),
