@@ -70,6 +70,6 @@ def test_rotation_is_verified_by_either_secret(api, app, receive):
     old, new = receive("--secret", SECRET, "--json"), receive("--secret", "whsec_" + "A" * 32, "--json")
     for one in (old, new):
         endpoint = api.new_endpoint(app, one.url, secret=SECRET)
-        api.expect(204, "POST", f"/app/{app['id']}/endpoint/{endpoint['id']}/secret/rotate", json={"key": "whsec_" + "A" * 32})
+        api.expect(200, "POST", f"/app/{app['id']}/endpoint/{endpoint['id']}/secret/rotate", json={"key": "whsec_" + "A" * 32})
     message = api.send(app)
     assert [a["status"] for a in api.wait_attempts(app, message, 2)] == [0, 0]

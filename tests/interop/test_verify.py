@@ -37,7 +37,7 @@ def captured(server):
             app = api.new_app()
             endpoint = api.new_endpoint(app, receiver.url())
             secrets = [api.secret(app, endpoint)]
-            api.expect(204, "POST", f"/app/{app['id']}/endpoint/{endpoint['id']}/secret/rotate", json={})
+            api.expect(200, "POST", f"/app/{app['id']}/endpoint/{endpoint['id']}/secret/rotate", json={})
             secrets.insert(0, api.secret(app, endpoint))
             api.send_bytes(app, '{"text": "Zoë \\u00e9 \\/ 😀", "n": 1.0, "list": [ ] }'.encode())
             (request,) = receiver.wait()
