@@ -34,7 +34,8 @@ struct ph_ingest_item {
     struct ph_subscription_waiter waiter;
     struct ph_subscriptions *snapshot;
     struct ph_ingest_item *next;
-    bool alone; /* a batch with it failed: goes by itself, so that it fails by itself */
+    bool in_doubt; /* was sent, and the answer lost */
+    bool alone;    /* a batch with it failed: goes by itself, so that it fails by itself */
     int tries;
     struct ph_job_list jobs;
 };

@@ -50,6 +50,7 @@ void ph_api_endpoint_secret_get(struct ph_call *call)
                            &path, on_secret, call);
 }
 
+/* Answers with the new secret, which newer client libraries read; older ones ignore it. */
 static void on_rotated(void *ctx, enum ph_err err)
 {
     if (err == PH_ERR_VALIDATION)
@@ -60,7 +61,7 @@ static void on_rotated(void *ctx, enum ph_err err)
     else if (err != PH_OK)
         ph_answer_error(ctx, err, NULL);
     else
-        ph_answer_empty(ctx, 204);
+        ph_api_endpoint_secret_get(ctx);
 }
 
 struct rotation {

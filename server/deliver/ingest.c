@@ -175,7 +175,20 @@ static int32_t owner_of(struct ph_node *node, const struct ph_endpoint_config *e
     return 0;
 }
 
-/* Adds the item to the batch with the deliveries that its endpoints are owed. */
+/* The job that the item has for an endpoint from a batch whose answer was lost; NULL: none. */
+static const struct ph_job *job_for(const struct ph_ingest_item *item, struct ph_id endpoint)
+{
+    const struct ph_job *job = item->jobs.first;
+
+    while (job && !ph_id_eq(job->endpoint, endpoint))
+        job = job->next;
+    return job;
+}
+
+/*
+ * Adds the item to the batch with the deliveries that its endpoints are owed. One that was sent before and may yet be
+ * stored by that (its connection was lost, perhaps not its server process) is sent as it was: its jobs have to be the rows.
+ */
 static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t node_id)
 {
     const struct ph_subscriptions *s = item->snapshot;
@@ -191,8 +204,13 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
         if (!ph_endpoint_config_takes(endpoint, item->message.event_type, item->channels,
                                       item->n_channels))
             continue;
-        int32_t owner = owner_of(ingest->node, endpoint, node_id);
+        const struct ph_job *job = item->in_doubt ? job_for(item, endpoint->id) : NULL;
+        int32_t owner = job ? job->node_id : 0;
+        if (!item->in_doubt)
+            owner = owner_of(ingest->node, endpoint, node_id);
         ph_message_batch_add_delivery(ingest->batch, index, &item->message, endpoint->id, owner);
+        if (job)
+            continue;
         if (owner)
             ph_job_list_add(&item->jobs,
                             ph_job_new(item->message.payload, endpoint->id, endpoint, owner, 0));
@@ -246,7 +264,8 @@ static void requeue(struct ph_ingest *ingest, const bool *leave_out, bool alone)
         struct ph_ingest_item *item = ingest->items[i];
         if (leave_out && leave_out[i])
             continue;
-        drop_jobs(ingest, item);
+        if (!item->in_doubt)
+            drop_jobs(ingest, item);
         item->alone = item->alone || alone;
         if (++item->tries > TRIES_MAX)
             finish(item, PH_ERR_UNAVAILABLE);
@@ -267,6 +286,7 @@ static void key_found(enum ph_err err, struct ph_id message, void *ctx)
 static void reject(struct ph_ingest *ingest, struct ph_ingest_item *item, enum ph_rejection why)
 {
     drop_jobs(ingest, item);
+    item->in_doubt = false;
     switch (why) {
     case PH_REJECTED_STALE:
         ph_subscription_cache_forget(ingest->cache, &item->snapshot->application);
@@ -327,9 +347,11 @@ static void found(enum ph_err err, const bool *known, void *ctx)
                      ph_loop_now_ms(ingest->loop) + FIND_AGAIN_MS);
         return;
     }
-    for (int i = 0; i < ingest->n_items; i++)
+    for (int i = 0; i < ingest->n_items; i++) {
+        ingest->items[i]->in_doubt = !known[i];
         if (known[i])
             accept_item(ingest->items[i], &jobs);
+    }
     if (jobs.first)
         ph_node_hand_over(ingest->node, &jobs);
     ingest->in_flight = false;

@@ -5,7 +5,7 @@
 -- looked at before anything is inserted: the first of the batch with a key or event id takes it. A message behind one that
 -- does not stay itself is sent again (0), for only then it is known what is left. What another transaction takes meanwhile
 -- shows at the insert: a message that has got one of the two then asks for the whole statement again. A message that finds
--- its own rows was stored by this very batch before; its insert says so by a unique violation.
+-- itself or its own rows was stored by this very batch before; its insert says so by a unique violation.
 -- name: messages_store
 WITH stale AS (
     SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
@@ -82,6 +82,35 @@ WITH stale AS (
         next_due_at = least(endpoint_schedule.next_due_at, excluded.next_due_at)
 )
 SELECT n, why FROM rejected ORDER BY n
+
+-- The same for a batch without keys, event ids and waiting deliveries, as most are: less to set up for PostgreSQL, which is
+-- a sixth of a message's whole cost in batches of thirty. Only its first 21 parameters.
+-- name: messages_store_plain
+WITH stale AS (
+    SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
+    LEFT JOIN applications a ON a.id = v.id
+    WHERE a.config_version IS DISTINCT FROM v.version
+), rejected AS MATERIALIZED (
+    SELECT n FROM unnest($4::int4[], $5::int4[], $6::uuid[], $8::uuid[]) AS i (n, ix, id, application_id)
+    WHERE CASE WHEN ix = ANY (ARRAY(SELECT ix FROM stale)) THEN
+              (SELECT m.id FROM messages m WHERE m.application_id = i.application_id AND m.id = i.id) IS NULL
+          END
+), stored AS (
+    INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload)
+    SELECT application_id, id, tenant_id, event_type, event_id, string_to_array(channels, ','),
+           string_to_array(tags, ','), expires_at, payload
+    FROM unnest($4::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[],
+                $13::timestamptz[], $14::uuid[], $15::bytea[])
+        AS i (n, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload)
+    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+), owed AS (
+    INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, node_id)
+    SELECT endpoint_id, message_id, tenant_id, application_id, node_id
+    FROM unnest($16::int4[], $17::uuid[], $18::uuid[], $19::uuid[], $20::uuid[], $21::int4[])
+        AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
+    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+)
+SELECT n, 0 FROM rejected ORDER BY n
 
 -- name: messages_find
 SELECT v.n FROM unnest($1::int4[], $2::uuid[], $3::uuid[]) AS v (n, id, application_id)

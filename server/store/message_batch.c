@@ -53,6 +53,7 @@ struct ph_message_batch {
     struct ph_db_req req;
     struct ph_arena *arena;
     int n_messages, n_apps, n_deliveries;
+    int n_keyed, n_waiting; /* messages with a key or event id; deliveries that are unclaimed */
     const struct ph_subscriptions *apps[APP_SLOTS];
     int app_ix[APP_SLOTS];
     void (*on_stored)(enum ph_err, const int *, const enum ph_rejection *, size_t, void *);
@@ -87,6 +88,7 @@ void ph_message_batch_clear(struct ph_message_batch *batch)
         ph_db_array_clear(&batch->arrays[i]);
     ph_arena_reset(batch->arena);
     batch->n_messages = batch->n_apps = batch->n_deliveries = 0;
+    batch->n_keyed = batch->n_waiting = 0;
     for (int i = 0; i < APP_SLOTS; i++)
         batch->apps[i] = NULL;
 }
@@ -112,6 +114,7 @@ int ph_message_batch_add(struct ph_message_batch *batch, const struct ph_new_mes
     const struct ph_payload *payload = message->payload;
     int n = batch->n_messages++;
 
+    batch->n_keyed += message->has_key || message->event_id.ptr;
     ph_db_array_i32(&a[MSG_APP_IX], app_index(batch, message->subscriptions));
     ph_db_array_i32(&a[MSG_N], n);
     ph_db_array_id(&a[MSG_ID], payload->message);
@@ -154,6 +157,7 @@ void ph_message_batch_add_delivery(struct ph_message_batch *batch, int index,
         ph_db_array_i32(&a[DEL_NODE], node_id);
         return;
     }
+    batch->n_waiting++;
     ph_db_array_null(&a[DEL_NODE]);
     ph_db_array_i32(&a[WAIT_N], index);
     ph_db_array_id(&a[WAIT_ENDPOINT], endpoint);
@@ -197,8 +201,11 @@ void ph_message_batch_store(struct ph_message_batch *batch, struct ph_db *db,
 {
     batch->on_stored = on_done;
     batch->ctx = ctx;
-    ph_db_req_init(&batch->req, &ph_sql_messages_store, batch->arena, stored);
-    for (int i = 0; i < ARRAYS; i++)
+    bool plain = batch->n_keyed == 0 && batch->n_waiting == 0;
+
+    ph_db_req_init(&batch->req, plain ? &ph_sql_messages_store_plain : &ph_sql_messages_store,
+                   batch->arena, stored);
+    for (int i = 0; i < (plain ? WAIT_N : ARRAYS); i++)
         ph_db_add_array(&batch->req, &batch->arrays[i]);
     ph_db_send(db, &batch->req);
 }

@@ -200,7 +200,7 @@ def test_every_change_notifies_the_nodes(server, api, app):
         db.execute("LISTEN posthorn")
         made = api.new_endpoint(app, URL)
         api.expect(200, "PATCH", path(app, made), json={"description": "x"})
-        api.expect(204, "POST", path(app, made, "/secret/rotate"), json={})
+        api.expect(200, "POST", path(app, made, "/secret/rotate"), json={})
         api.expect(204, "PUT", path(app, made, "/headers"), json={"headers": {}})
         api.expect(204, "DELETE", path(app, made))
         app_id = db.execute("SELECT id FROM applications WHERE uid = %s", (app["uid"],)).fetchone()[0]
@@ -259,7 +259,7 @@ def old_secrets(server, app):
 
 def test_rotate_makes_a_new_one_and_keeps_the_old_for_a_day(server, api, app, endpoint):
     old = api.secret(app, endpoint)
-    api.expect(204, "POST", path(app, endpoint, "/secret/rotate"), json={})
+    api.expect(200, "POST", path(app, endpoint, "/secret/rotate"), json={})
     assert api.secret(app, endpoint) != old
     left, current = old_secrets(server, app)
     assert current == 1 and len(left) == 1 and 86000 < left[0] <= 86400
@@ -267,24 +267,24 @@ def test_rotate_makes_a_new_one_and_keeps_the_old_for_a_day(server, api, app, en
 
 def test_rotate_to_an_own_key_with_a_grace_period(server, api, app, endpoint):
     key = whsec(40)
-    api.expect(204, "POST", path(app, endpoint, "/secret/rotate"), json={"key": key, "gracePeriodSeconds": 604800})
+    api.expect(200, "POST", path(app, endpoint, "/secret/rotate"), json={"key": key, "gracePeriodSeconds": 604800})
     assert api.secret(app, endpoint) == key
     left, current = old_secrets(server, app)
     assert current == 1 and 604000 < left[0] <= 604800
 
 
 def test_rotate_without_grace_deletes_the_old(server, api, app, endpoint):
-    api.expect(204, "POST", path(app, endpoint, "/secret/rotate"), json={"gracePeriodSeconds": 0})
+    api.expect(200, "POST", path(app, endpoint, "/secret/rotate"), json={"gracePeriodSeconds": 0})
     assert old_secrets(server, app) == ([], 1)
 
 
 def test_rotate_keeps_at_most_ten_old(server, api, app, endpoint):
     for _ in range(10):
-        api.expect(204, "POST", path(app, endpoint, "/secret/rotate"), json=None)
+        api.expect(200, "POST", path(app, endpoint, "/secret/rotate"), json=None)
     key = api.secret(app, endpoint)
     assert "10 old" in api.expect(400, "POST", path(app, endpoint, "/secret/rotate"), json={})["detail"]
     assert api.secret(app, endpoint) == key
-    api.expect(204, "POST", path(app, endpoint, "/secret/rotate"), json={"gracePeriodSeconds": 0})
+    api.expect(200, "POST", path(app, endpoint, "/secret/rotate"), json={"gracePeriodSeconds": 0})
     assert len(old_secrets(server, app)[0]) == 10
 
 
@@ -297,7 +297,7 @@ def test_rotate_refuses_wrong_fields(api, app, endpoint, body):
 def test_simultaneous_rotations_leave_one_current_secret(server, app, endpoint):
     for count in range(2, 11, 2):  # two that meet the same connection wait for each other there
         done, met = together(server, app, 2, lambda client, _: client.post(path(app, endpoint, "/secret/rotate"), {}))
-        assert done == [204] * 2
+        assert done == [200] * 2
         left, current = old_secrets(server, app)
         assert current == 1 and len(left) == count
         if met:

@@ -1,5 +1,6 @@
 """Operational endpoints: /operational-webhook/endpoint. They belong to an application that nobody sees."""
 import base64
+import re
 import uuid
 
 import pytest
@@ -112,6 +113,33 @@ def test_no_route_of_applications_finds_theirs(server, api, app):
     theirs = api.new_endpoint(app, URL)
     assert api.get(f"{PATH}/{theirs['id']}").status_code == 404
     assert [e["id"] for e in api.pages(PATH)] == [made["id"]]
+
+
+def test_no_path_below_an_application_leads_to_theirs(server, api, app):
+    """Whatever the interface offers, by its own document."""
+    made = api.expect(201, "POST", PATH, json={"url": URL})
+    theirs = api.new_endpoint(app, URL)
+    wire = to_wire("app", internal_application(server)[0])
+    given = {"{app_id}": wire, "{endpoint_id}": made["id"]}
+    paths = api.expect(200, "GET", "/openapi.json")["paths"]
+    looked = 0
+    for path, operations in paths.items():
+        if not path.startswith("/api/v1/app/{app_id}"):
+            continue
+        for name, value in given.items():
+            path = path.replace(name, value)
+        path = re.sub(r"\{msg_id\}", "msg_" + "1" * 22, path)
+        path = re.sub(r"\{attempt_id\}", "atmpt_" + "1" * 22, path).removeprefix("/api/v1")
+        assert "{" not in path
+        for method in operations:
+            if method not in ("get", "post", "put", "patch", "delete"):
+                continue
+            answer = api.request(method.upper(), path, json=None if method in ("get", "delete") else {})
+            assert answer.status_code in ((404,) if method in ("get", "delete") else (400, 404, 422)), (method, path, answer.text)
+            looked += 1
+    assert looked > 30
+    assert api.expect(200, "GET", f"{PATH}/{made['id']}") == made
+    assert api.get(f"/app/{app['id']}/endpoint/{theirs['id']}").status_code == 200
 
 
 def test_needs_a_key(server):

@@ -73,7 +73,7 @@ def test_rotated_secret_signs_first_and_the_old_one_along(quick, q, hook, receiv
     waiting = q.send(hook)
     q.wait_attempts(hook, waiting, 1)
     for _ in range(2):
-        q.expect(204, "POST", path_of(hook, endpoint) + "/secret/rotate", json={})
+        q.expect(200, "POST", path_of(hook, endpoint) + "/secret/rotate", json={})
         secrets.insert(0, q.secret(hook, endpoint))
     assert len(set(secrets)) == 3
     message = q.send(hook)
@@ -88,7 +88,7 @@ def test_rotated_secret_signs_first_and_the_old_one_along(quick, q, hook, receiv
 def test_old_secret_ends_with_its_grace_period(q, hook, receiver, signature):
     endpoint = q.new_endpoint(hook, receiver.url())
     old = q.secret(hook, endpoint)
-    q.expect(204, "POST", path_of(hook, endpoint) + "/secret/rotate", json={"gracePeriodSeconds": 1})
+    q.expect(200, "POST", path_of(hook, endpoint) + "/secret/rotate", json={"gracePeriodSeconds": 1})
     middle = q.secret(hook, endpoint)
     q.send(hook)
     request = receiver.wait()[0]
@@ -97,7 +97,7 @@ def test_old_secret_ends_with_its_grace_period(q, hook, receiver, signature):
     q.send(hook)
     request = receiver.wait(2)[1]
     assert request.header("webhook-signature") == signature(middle, request)
-    q.expect(204, "POST", path_of(hook, endpoint) + "/secret/rotate", json={"gracePeriodSeconds": 0})
+    q.expect(200, "POST", path_of(hook, endpoint) + "/secret/rotate", json={"gracePeriodSeconds": 0})
     q.send(hook)
     request = receiver.wait(3)[2]
     assert request.header("webhook-signature") == signature(q.secret(hook, endpoint), request)

@@ -55,7 +55,8 @@ def test_attempts_at_once_stay_bounded_when_attempts_fail(start_node, receiver):
     send_many(node, app, 6)
     wait_drained(node)
     assert len(receiver.got()) == 12
-    assert most_at_once(receiver.got(), 0.29) == 2
+    # They are under way for a little less than the deadline, for it begins before they are here.
+    assert most_at_once(receiver.got(), 0.2) == 2
 
 
 def test_hanging_endpoint_delays_nobody_else(start_node, new_receiver):

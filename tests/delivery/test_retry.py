@@ -183,17 +183,17 @@ def test_jitter_makes_waits_longer_but_never_shorter(start_node, receiver):
 
 def test_many_failures_do_not_lose_anything(quick, receiver):
     """Hundreds of deliveries of one endpoint wait and come back at once."""
+    seen = set()
+
+    def fail_first(request):
+        first = request.body not in seen
+        seen.add(request.body)
+        return status(500) if first else ok()
+
+    receiver.default = fail_first
     with quick.api() as api:
         app = api.new_app()
         api.new_endpoint(app, receiver.url())
-        receiver.default = status(500)
-        messages = {api.send(app, {"n": n})["id"] for n in range(300)}
-        receiver.wait(300)
-        receiver.default = ok()
+        messages = [api.send(app, {"n": n})["id"] for n in range(150)]
         wait_drained(quick, app["id"])
-    good = [r for r in receiver.got()][300:]
-    assert {r.header("webhook-id") for r in good} <= messages
-    counts = {}
-    for request in receiver.got():
-        counts[request.header("webhook-id")] = counts.get(request.header("webhook-id"), 0) + 1
-    assert set(counts) == messages and set(counts.values()) <= {2, 3}
+    assert sorted(r.header("webhook-id") for r in receiver.got()) == sorted(messages * 2)

@@ -35,7 +35,6 @@ def test_nothing_accepted_is_lost_by_kill_9(start_server, traffic):
     traffic.goes_on_at(dev.url)
     sending.wait()
     assert len(traffic.accepted) + len(traffic.unknown) == MESSAGES
-    assert len(traffic.unknown) <= 16
     assert not traffic.refused or set(traffic.refused) == {503}
     # What was under way or not yet recorded comes again: attempts at once, and outcomes of a few milliseconds.
     traffic.check_all_arrived(dev, few=MESSAGES // 20)

@@ -149,6 +149,13 @@ static struct ph_id id_of(const struct sent *sent)
     return sent->message.payload->message;
 }
 
+static bool is_owed(const struct sent *sent, struct ph_id endpoint)
+{
+    return ask_number(
+               "SELECT count(*) FROM deliveries WHERE message_id = '%s' AND endpoint_id = '%s'",
+               uuid_text(id_of(sent)), uuid_text(endpoint)) == 1;
+}
+
 /* No key and no event id may lead to a message that is not there, and no message may lack its own. */
 static void assert_keys_match_messages(void)
 {
@@ -486,6 +493,8 @@ static void a_deleted_application_rejects_its_messages(void **state)
     struct answer answer;
     (void)state;
 
+    owe(batch, &sent[0], red.endpoints[0], NODE);
+    owe(batch, &sent[1], blue.endpoints[0], NODE);
     run_sql(admin, "DELETE FROM applications WHERE id = '%s'",
             uuid_text(red.subscriptions.application));
     answer = store(batch, db);
@@ -494,6 +503,8 @@ static void a_deleted_application_rejects_its_messages(void **state)
     assert_rejected(&answer, 0, 0, PH_REJECTED_STALE);
     assert_false(is_stored(&sent[0]));
     assert_true(is_stored(&sent[1]));
+    assert_int_equal(ask_number("SELECT count(*) FROM deliveries"), 1);
+    assert_true(is_owed(&sent[1], blue.endpoints[0]));
     done_with(sent, 2);
 }
 
@@ -927,6 +938,29 @@ static void a_batch_sent_twice_was_rejected_by_its_own_keys(void **state)
     }
 }
 
+static void
+a_batch_sent_twice_was_called_stale_when_its_application_had_changed_between(void **state)
+{
+    (void)state;
+
+    for (int keyed = 0; keyed < 2; keyed++) {
+        struct sent sent[2] = {add(batch, &red, keyed, NULL), add(batch2, &blue, 0, NULL)};
+        store_all();
+        assert_int_equal(store(batch2, db).err, PH_OK);
+        run_sql(admin, "UPDATE applications SET config_version = config_version + 1");
+        assert_int_equal(store(batch, db).err, PH_ERR_CONFLICT);
+        assert_int_equal(store(batch2, db).err, PH_ERR_CONFLICT);
+        run_sql(admin, "DELETE FROM applications WHERE id = '%s'",
+                uuid_text(red.subscriptions.application));
+        assert_int_equal(store(batch, db).err, PH_ERR_CONFLICT);
+        done_with(sent, 2);
+        ph_message_batch_clear(batch);
+        ph_message_batch_clear(batch2);
+        make_tenant(&red, "red2");
+        blue.subscriptions.config_version++;
+    }
+}
+
 /* The connection broke, and the first statement is still at work when the batch goes again. */
 static void
 a_batch_sent_again_while_its_first_statement_works_was_rejected_by_its_own_keys(void **state)
@@ -959,14 +993,16 @@ static void find_tells_which_messages_are_there(void **state)
     for (int i = 0; i < 3; i++)
         assert_false(answer.known[i]);
     ph_message_batch_add(batch2, &sent[1].message);
+    struct sent neighbour = add(batch2, &red, 0, NULL);
     assert_int_equal(store(batch2, db).err, PH_OK);
     answer = find(batch);
     assert_false(answer.known[0]);
     assert_true(answer.known[1]);
     assert_false(answer.known[2]);
     assert_int_equal(store(batch, db).err, PH_ERR_CONFLICT);
-    assert_int_equal(ask_number("SELECT count(*) FROM messages"), 1);
+    assert_int_equal(ask_number("SELECT count(*) FROM messages"), 2);
     done_with(sent, 3);
+    done_with(&neighbour, 1);
 }
 
 static int set_up(void **state)
@@ -1024,6 +1060,7 @@ int main(void)
         TEST(two_batches_racing_for_keys_and_event_ids_in_crossed_order_keep_them_paired),
         TEST(a_batch_sent_twice_is_a_conflict_and_nothing_twice),
         TEST(a_batch_sent_twice_was_rejected_by_its_own_keys),
+        TEST(a_batch_sent_twice_was_called_stale_when_its_application_had_changed_between),
         TEST(a_batch_sent_again_while_its_first_statement_works_was_rejected_by_its_own_keys),
         TEST(find_tells_which_messages_are_there),
     };

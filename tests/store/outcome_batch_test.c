@@ -77,6 +77,52 @@ static void counts_of_later_batches_are_added(void **state)
     assert_stats(blue.endpoints[0], 0, 3, 0);
 }
 
+static void one_batch_counts_several_buckets_and_endpoints(void **state)
+{
+    int64_t bucket_ms = 5 * 60 * 1000, start_ms = now_ms - now_ms % bucket_ms;
+    (void)state;
+
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 6; i++) {
+            const struct tenant *tenant = i % 2 ? &red : &blue;
+            struct ph_outcome outcome = failure(tenant, 0, owe(tenant, 0, NODE, 0), 0);
+            outcome.done = outcome.exhausted = true;
+            outcome.attempt = ph_id_new(start_ms - (i < 4 ? 0 : bucket_ms));
+            add(&outcome);
+        }
+        store();
+        ph_outcome_batch_clear(batch);
+    }
+    assert_int_equal(ask_number("SELECT count(*) FROM delivery_stats"), 4);
+    assert_int_equal(ask_number("SELECT count(*) FROM delivery_stats WHERE bucket = "
+                                "to_timestamp(%lld) AND failure = 4 AND exhausted = 4",
+                                (long long)start_ms / 1000),
+                     2);
+    assert_int_equal(ask_number("SELECT count(*) FROM delivery_stats WHERE bucket = "
+                                "to_timestamp(%lld) AND failure = 2 AND exhausted = 2",
+                                (long long)(start_ms - bucket_ms) / 1000),
+                     2);
+}
+
+static void a_batch_that_was_not_stored_is_stored_by_the_next_try(void **state)
+{
+    struct ph_id message = owe(&red, 0, NODE, 0);
+    struct ph_outcome outcome = success(&red, 0, message);
+    struct answer answer = {0};
+    (void)state;
+
+    add(&outcome);
+    test_exec(admin, "REVOKE INSERT ON attempts FROM posthorn_engine");
+    ph_outcome_batch_store(batch, db, on_stored, &answer);
+    wait_until(&answer.done, "store");
+    test_exec(admin, "GRANT INSERT ON attempts TO posthorn_engine");
+    assert_int_equal(answer.err, PH_ERR_DB_FAILED);
+    assert_true(is_owed(red.endpoints[0], message));
+    store();
+    assert_false(is_owed(red.endpoints[0], message));
+    assert_stats(red.endpoints[0], 1, 0, 0);
+}
+
 static void a_failure_waits_until_its_next_time(void **state)
 {
     struct ph_id message = owe(&red, 0, NODE, 2), foreign = owe(&blue, 0, NODE, 0);
@@ -378,6 +424,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_success_ends_the_delivery_and_counts_once_however_often_it_is_stored),
         TEST(counts_of_later_batches_are_added),
+        TEST(one_batch_counts_several_buckets_and_endpoints),
+        TEST(a_batch_that_was_not_stored_is_stored_by_the_next_try),
         TEST(a_failure_waits_until_its_next_time),
         TEST(the_last_failure_ends_the_delivery_as_exhausted),
         TEST(without_an_attempt_nothing_is_counted),
