@@ -84,7 +84,7 @@ WITH stale AS (
 SELECT n, why FROM rejected ORDER BY n
 
 -- The same for a batch without keys, event ids and waiting deliveries, as most are: less to set up for PostgreSQL, which is
--- a sixth of a message's whole cost in batches of thirty. Only its first 21 parameters.
+-- a sixth of a message's whole cost in batches of thirty. Only its first 23 parameters.
 -- name: messages_store_plain
 WITH stale AS (
     SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
@@ -96,17 +96,19 @@ WITH stale AS (
               (SELECT m.id FROM messages m WHERE m.application_id = i.application_id AND m.id = i.id) IS NULL
           END
 ), stored AS (
-    INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload)
+    INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload,
+                          raw_body, content_type)
     SELECT application_id, id, tenant_id, event_type, event_id, string_to_array(channels, ','),
-           string_to_array(tags, ','), expires_at, payload
+           string_to_array(tags, ','), expires_at, payload, raw_body, content_type
     FROM unnest($4::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[],
-                $13::timestamptz[], $14::uuid[], $15::bytea[])
-        AS i (n, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload)
+                $13::timestamptz[], $14::uuid[], $15::bytea[], $16::bytea[], $17::text[])
+        AS i (n, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload, raw_body,
+              content_type)
     WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
 ), owed AS (
     INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, node_id)
     SELECT endpoint_id, message_id, tenant_id, application_id, node_id
-    FROM unnest($16::int4[], $17::uuid[], $18::uuid[], $19::uuid[], $20::uuid[], $21::int4[])
+    FROM unnest($18::int4[], $19::uuid[], $20::uuid[], $21::uuid[], $22::uuid[], $23::int4[])
         AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
     WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
 )

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 from client import unique
-from history import to_wire
+from history import History, to_wire
 from invariants import uuid_of
 
 PATH = "/operational-webhook/endpoint"
@@ -68,9 +68,9 @@ def test_secret_and_rotation(api):
     made = api.expect(201, "POST", PATH, json={"url": URL, "secret": own})
     path = f"{PATH}/{made['id']}/secret"
     assert api.expect(200, "GET", path) == {"key": own}
-    api.expect(204, "POST", path + "/rotate", json={})
+    api.expect(200, "POST", path + "/rotate", json={})
     assert api.expect(200, "GET", path)["key"] not in ("", own)
-    api.expect(204, "POST", path + "/rotate", json={"key": own, "gracePeriodSeconds": 0})
+    api.expect(200, "POST", path + "/rotate", json={"key": own, "gracePeriodSeconds": 0})
     assert api.expect(200, "GET", path) == {"key": own}
     assert api.post(path + "/rotate", {"key": "none"}).status_code == 422
 
@@ -138,6 +138,25 @@ def test_no_path_below_an_application_leads_to_theirs(server, api, app):
             assert answer.status_code in ((404,) if method in ("get", "delete") else (400, 404, 422)), (method, path, answer.text)
             looked += 1
     assert looked > 30
+    # And with bodies that are right.
+    stored = History(server, {"id": wire})
+    with stored:
+        message = stored.message()
+        stored.attempt(message, made)
+        stored.delivery(message, made)
+    for name in (wire, "%25operational"):
+        below = f"/app/{name}/endpoint/{made['id']}"
+        for path, body in ((f"/app/{name}/msg/{message}/endpoint/{made['id']}/resend", {}),
+                           (below + "/recover", {"since": "2024-01-01T00:00:00Z"}),
+                           (below + "/bulk-replay", {"since": "2024-01-01T00:00:00Z"}),
+                           (below + "/replay-missing", {"since": "2024-01-01T00:00:00Z"}),
+                           (below + "/cancel-msgs", {"createdBefore": "2034-01-01T00:00:00Z"}),
+                           (below + "/send-example", {"eventType": "endpoint.created"}),
+                           (below + "/msg/test-attempt", {"eventType": "endpoint.created", "payload": {}})):
+            answer = api.post(path, body)
+            assert answer.status_code == 404, (path, answer.text)
+        for path in (f"/msg/{message}", f"/attempt/msg/{message}", f"/msg/{message}/endpoint"):
+            assert api.get(f"/app/{name}{path}").status_code == 404, path
     assert api.expect(200, "GET", f"{PATH}/{made['id']}") == made
     assert api.get(f"/app/{app['id']}/endpoint/{theirs['id']}").status_code == 200
 
