@@ -229,6 +229,22 @@ def test_configuration_that_cannot_work_is_refused(once, new_receiver, member, v
         assert api.put(f"/app/{app['id']}/endpoint/ep_none/oauth", json=config(new_receiver())).status_code == 404
 
 
+@pytest.mark.parametrize("kind", ["oauth", "mtls"])
+def test_another_tenant_sees_and_changes_nothing(once, setup, authority, kind):
+    api, app, endpoint, _, tokens = setup()
+    path = f"/app/{app['id']}/endpoint/{endpoint['id']}/{kind}"
+    body = config(tokens, clientId="thief") if kind == "oauth" else {"identity": authority.client("thief")}
+    if kind == "mtls":
+        api.expect(204, "PUT", path, json={"identity": authority.client("owner")})
+    before = api.expect(200, "GET", path)
+    _, key = once.database.new_tenant("thief")
+    with once.api(key) as thief:
+        assert thief.get(path).status_code == 404
+        assert thief.put(path, json=body).status_code == 404
+        assert thief.delete(path).status_code == 404
+    assert api.expect(200, "GET", path) == before
+
+
 def test_stop_amid_a_fetch_is_clean(start_node, new_receiver):
     tokens, receiver = new_receiver(), new_receiver()
     tokens.default = hang()
