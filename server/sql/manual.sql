@@ -10,7 +10,7 @@ WITH named AS MATERIALIZED (
            coalesce($6::uuid, (SELECT u.message_id FROM message_uids u
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $7::text)) AS message_id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
-    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), target AS MATERIALIZED (
@@ -36,7 +36,7 @@ SELECT disabled, expired FROM target
 WITH target AS MATERIALIZED (
     SELECT e.id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
-    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), gone AS (
@@ -60,7 +60,7 @@ FROM target
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id, e.disabled
     FROM applications a JOIN endpoints e ON e.application_id = a.id
-    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), stored AS (
