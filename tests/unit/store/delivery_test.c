@@ -113,6 +113,20 @@ static void threads_share_a_payload(void **state)
     assert_int_equal(bytes_in_memory(), before);
 }
 
+static void a_payload_frees_its_retry_schedule(void **state)
+{
+    struct ph_payload *payload =
+        ph_payload_new(message, tenant, application, PH_STR("a.b"), PH_STR_NONE, PH_STR("{}"));
+    (void)state;
+
+    assert_null(payload->retry); /* the instance's */
+    payload->retry = ph_calloc(1, sizeof *payload->retry);
+    assert_ptr_equal(ph_payload_ref(payload), payload);
+    ph_payload_unref(payload);
+    assert_int_equal(payload->retry->n_waits, 0);
+    ph_payload_unref(payload); /* a leak is found by AddressSanitizer */
+}
+
 /* Endpoint configurations */
 
 static void count_free(void *counter)
@@ -234,6 +248,7 @@ static void a_job_holds_its_payload_and_configuration_until_it_is_freed(void **s
     assert_int_equal(job->node_id, 7);
     assert_int_equal(job->attempts_made, 3);
     assert_false(job->message_gone);
+    assert_false(job->is_manual || job->is_ordered || job->cancelled);
     assert_null(job->next);
     assert_null(early->config);
 
@@ -283,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_payload_has_its_own_copies_of_its_texts),
         cmocka_unit_test(the_last_one_to_let_go_frees_a_payload_and_its_bytes_count_until_then),
         cmocka_unit_test(threads_share_a_payload),
+        cmocka_unit_test(a_payload_frees_its_retry_schedule),
         cmocka_unit_test(the_last_one_to_let_go_frees_a_configuration_and_wipes_its_secrets),
         cmocka_unit_test(an_endpoint_takes_what_its_filters_name),
         cmocka_unit_test(a_job_holds_its_payload_and_configuration_until_it_is_freed),
