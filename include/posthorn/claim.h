@@ -40,6 +40,8 @@ struct ph_claim_request {
     struct ph_id cursor; /* tenants behind it, in the order of their ids; zero: from the first */
     const struct ph_id *held; /* endpoints that have no room in memory: left alone for a second */
     size_t n_held;
+    const struct ph_id *full; /* tenants that have no room in memory: left alone this time */
+    size_t n_full;
 };
 /* Takes due deliveries for a node: round the tenants, and in each the endpoints that have waited longest. */
 void ph_claim_due(struct ph_db *db, struct ph_arena *arena, const struct ph_claim_request *request,

@@ -50,6 +50,8 @@ bool ph_node_take_room(struct ph_node *node, struct ph_id tenant, struct ph_id e
 /* The dispatcher counted its room before it claimed: takes it in any case. */
 void ph_node_force_room(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint);
 void ph_node_give_room(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint);
+/* Whether the tenant has all the deliveries in memory that it may have. */
+bool ph_node_tenant_is_full(struct ph_node *node, struct ph_id tenant);
 /* Whether the endpoint or its tenant has all the deliveries in memory that it may have. */
 bool ph_node_is_full(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint);
 

@@ -22,6 +22,7 @@
 /* How often to look without being told: other nodes' deliveries become due too. */
 #define POLL_MS               1000
 #define NO_ROOM_MS            20
+#define FULL_MS               100
 #define TAKE_OVER_MS          2000
 #define HOUSEKEEPING_MS       (600 * 1000)
 #define HOUSEKEEPING_AGAIN_MS (60 * 1000)
@@ -45,6 +46,8 @@ struct ph_dispatcher {
     struct ph_id cursor; /* tenant at which the last claim had enough; zero: it came to the end */
     struct ph_id held[HELD_MAX], held_tenants[HELD_MAX];
     size_t n_held;
+    struct ph_id full[HELD_MAX]; /* tenants that claims leave alone for as long as they are full */
+    size_t n_full;
     struct ph_timer claim_timer, take_over_timer, housekeeping_timer, register_timer, stop_timer;
     /* from other threads */
     struct ph_task nudge, pause, stop;
@@ -117,6 +120,27 @@ static void note_full(struct ph_dispatcher *d, struct ph_id tenant, struct ph_id
     d->held[d->n_held++] = endpoint;
 }
 
+static void note_full_tenant(struct ph_dispatcher *d, struct ph_id tenant)
+{
+    if (d->n_full == HELD_MAX || !ph_node_tenant_is_full(d->node, tenant))
+        return;
+    for (size_t i = 0; i < d->n_full; i++)
+        if (ph_id_eq(d->full[i], tenant))
+            return;
+    d->full[d->n_full++] = tenant;
+}
+
+/* Forgets tenants that have room again. */
+static void check_full_tenants(struct ph_dispatcher *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n_full; i++)
+        if (ph_node_tenant_is_full(d->node, d->full[i]))
+            d->full[n++] = d->full[i];
+    d->n_full = n;
+}
+
 static void released(enum ph_err err, int32_t n, void *ctx);
 
 /* The claim has held them: from now on their couriers see when they have room again, unless they have it already. */
@@ -139,8 +163,10 @@ static void take_claim(struct ph_dispatcher *d, struct ph_claim *claim)
     ph_metric_add(deliveries_claimed, (int64_t)claim->jobs.n);
     for (struct ph_job *job = claim->jobs.first; job; job = job->next)
         ph_node_force_room(d->node, job->tenant, job->endpoint);
-    for (struct ph_job *job = claim->jobs.first; job; job = job->next)
+    for (struct ph_job *job = claim->jobs.first; job; job = job->next) {
         note_full(d, job->tenant, job->endpoint);
+        note_full_tenant(d, job->tenant);
+    }
     ph_node_hand_over(d->node, &claim->jobs);
     for (size_t i = 0; i < claim->n_drained; i++)
         ph_node_set_queued(d->node, claim->drained[i], false);
@@ -150,6 +176,8 @@ static void take_claim(struct ph_dispatcher *d, struct ph_claim *claim)
     d->clock_ahead_ms = claim->now_ms - ph_clock_wall_ms();
     if (claim->more || began_inside || !ph_id_is_zero(d->cursor) || d->look_again || d->n_held)
         claim_in(d, 0);
+    else if (d->n_full)
+        claim_in(d, FULL_MS);
     else
         claim_in(d, claim->next_ms == INT64_MAX ? POLL_MS : claim->next_ms - claim->now_ms + 1);
 }
@@ -184,6 +212,7 @@ static void claim(struct ph_dispatcher *d)
     }
     d->claiming = true;
     d->look_again = false;
+    check_full_tenants(d);
     struct errand *errand = errand_new(d);
     struct ph_claim_request request = {
         .node_id = identity(d),
@@ -193,6 +222,8 @@ static void claim(struct ph_dispatcher *d)
         .cursor = d->cursor,
         .held = d->held,
         .n_held = d->n_held,
+        .full = d->full,
+        .n_full = d->n_full,
     };
     ph_claim_due(d->db, errand->arena, &request, claimed, errand);
 }

@@ -54,6 +54,12 @@ static bool over_share(struct ph_node *node, struct ph_id tenant, struct ph_id e
                tenant_share(free);
 }
 
+bool ph_node_tenant_is_full(struct ph_node *node, struct ph_id tenant)
+{
+    return atomic_load_explicit(tenant_slot_of(node, tenant), memory_order_relaxed) >=
+           tenant_share(free_deliveries(node));
+}
+
 bool ph_node_is_full(struct ph_node *node, struct ph_id tenant, struct ph_id endpoint)
 {
     return over_share(node, tenant, endpoint, free_deliveries(node));

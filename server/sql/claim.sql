@@ -1,5 +1,5 @@
 -- Takes due deliveries: from tenant to tenant behind the cursor $5, at most $6 endpoints of each, those that have waited
--- longest first, and at most $3 deliveries of each endpoint. An endpoint with more to do goes to the end of its tenant's
+-- longest first, and at most $3 deliveries of each endpoint; none of the endpoints $4 and of the tenants $7. An endpoint with more to do goes to the end of its tenant's
 -- order. What is left of a due endpoint says when it is due next; one whose row has changed since this statement's snapshot
 -- (deliveries joined that it cannot see) stays due, so that none is forgotten. One whose row is locked, by outcomes or by
 -- another node, is looked at again in a moment.
@@ -32,7 +32,8 @@ WITH RECURSIVE held AS (
 ), seen AS MATERIALIZED (
     SELECT s.* FROM (SELECT tenant_id FROM few UNION ALL SELECT tenant_id FROM turns) t CROSS JOIN LATERAL (
         SELECT tenant_id, endpoint_id, changes FROM endpoint_schedule
-        WHERE tenant_id = t.tenant_id AND serve_at <= now() AND endpoint_id <> ALL ($4::uuid[])
+        WHERE tenant_id = t.tenant_id AND tenant_id <> ALL ($7::uuid[])
+          AND serve_at <= now() AND endpoint_id <> ALL ($4::uuid[])
         ORDER BY serve_at LIMIT $6::int4
     ) s
     LIMIT $2::int4

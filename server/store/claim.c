@@ -114,7 +114,7 @@ void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention
 
 struct claim_call {
     struct ph_db_req req;
-    struct ph_db_array held;
+    struct ph_db_array held, full;
     struct ph_arena *arena;
     int32_t node_id;
     struct ph_claim claim;
@@ -175,6 +175,7 @@ static void claimed(struct ph_db_req *req, enum ph_err err, PGresult *res)
     struct claim_call *call = ph_container_of(req, struct claim_call, req);
 
     ph_db_array_free(&call->held);
+    ph_db_array_free(&call->full);
     if (err == PH_OK)
         read_claim(call, res);
     call->on_done(err, &call->claim, call->ctx);
@@ -192,6 +193,9 @@ void ph_claim_due(struct ph_db *db, struct ph_arena *arena, const struct ph_clai
     ph_db_array_init(&call->held, PH_DB_UUIDS, 64 + request->n_held * 24);
     for (size_t i = 0; i < request->n_held; i++)
         ph_db_array_id(&call->held, request->held[i]);
+    ph_db_array_init(&call->full, PH_DB_UUIDS, 64 + request->n_full * 24);
+    for (size_t i = 0; i < request->n_full; i++)
+        ph_db_array_id(&call->full, request->full[i]);
     ph_db_req_init(&call->req, &ph_sql_claim_due, arena, claimed);
     ph_db_add_i32(&call->req, request->node_id);
     ph_db_add_i32(&call->req, request->max_endpoints);
@@ -199,5 +203,6 @@ void ph_claim_due(struct ph_db *db, struct ph_arena *arena, const struct ph_clai
     ph_db_add_array(&call->req, &call->held);
     ph_db_add_id(&call->req, request->cursor);
     ph_db_add_i32(&call->req, request->endpoints_per_tenant);
+    ph_db_add_array(&call->req, &call->full);
     ph_db_send(db, &call->req);
 }

@@ -70,6 +70,29 @@ static void of_each_tenant_at_most_so_many_endpoints_are_served(void **state)
     assert_true(ph_id_eq(answer.claim.cursor, red.id));
 }
 
+static void a_tenant_that_has_no_room_in_memory_is_left_alone_for_one_claim(void **state)
+{
+    struct answer answer = {.arena = ph_arena_new()};
+    struct ph_id message = owe(&blue, 0, -1);
+    struct ph_claim_request request = {.node_id = NODE,
+                                       .max_endpoints = 10,
+                                       .endpoints_per_tenant = 5,
+                                       .share = 10,
+                                       .full = &red.id,
+                                       .n_full = 1};
+    (void)state;
+
+    owe_many(&red, 150);
+    owe(&red, 0, -1000);
+    schedule();
+    ph_claim_due(db, answer.arena, &request, on_claimed, &answer);
+    await_claim(&answer);
+    assert_int_equal(answer.n, 1);
+    assert_true(took(&answer, message));
+    assert_int_equal(due(red.endpoints[0]), 1); /* not held */
+    assert_int_equal(claim_behind((struct ph_id){{0}}, 10, 5, 10).n, 5);
+}
+
 static void an_endpoint_with_more_to_do_goes_behind_the_others_of_its_tenant(void **state)
 {
     static const int order[] = {0, 1, 2, 0, 1, 0}, left[] = {3, 2, 1};
@@ -202,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_tenant_with_many_due_endpoints_keeps_another_waiting_for_one_claim_at_most),
         TEST(of_each_tenant_at_most_so_many_endpoints_are_served),
+        TEST(a_tenant_that_has_no_room_in_memory_is_left_alone_for_one_claim),
         TEST(an_endpoint_with_more_to_do_goes_behind_the_others_of_its_tenant),
         TEST(the_claim_tells_which_endpoints_have_nothing_left_and_which_have_more),
         TEST(jobs_carry_the_schedule_of_their_event_type_or_of_their_tenant),

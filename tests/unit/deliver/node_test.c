@@ -73,6 +73,7 @@ static void an_endpoint_gets_no_more_than_the_setting(void **state)
     assert_false(ph_node_is_full(node, id(1), id(101)));
     assert_int_equal(take_all(1, 101), 500);
     assert_true(ph_node_is_full(node, id(1), id(101)));
+    assert_false(ph_node_tenant_is_full(node, id(1)));
     assert_false(ph_node_is_full(node, id(1), id(102)));
     give(1, 101, 1);
     assert_false(ph_node_is_full(node, id(1), id(101)));
@@ -100,7 +101,9 @@ static void a_tenant_gets_no_more_than_is_free_for_the_others(void **state)
         sum += taken[e] = take_all(1, 1000 + e);
     assert_in_range(sum, 3990, 4010); /* half */
     assert_true(ph_node_is_full(node, id(1), id(5000)));
+    assert_true(ph_node_tenant_is_full(node, id(1)));
     assert_false(ph_node_is_full(node, id(2), id(5001)));
+    assert_false(ph_node_tenant_is_full(node, id(2)));
     other = take_all(2, 5001);
     assert_in_range(other, 400, 500);
     for (int e = 0; e < 100; e++)
