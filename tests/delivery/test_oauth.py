@@ -245,6 +245,29 @@ def test_another_tenant_sees_and_changes_nothing(once, setup, authority, kind):
     assert api.expect(200, "GET", path) == before
 
 
+@pytest.mark.parametrize("change, reason", [
+    ("oauth_sealed = mtls_sealed", "the OAuth configuration of the endpoint cannot be read"),
+    ("mtls_sealed = oauth_sealed", "the client certificate of the endpoint cannot be read"),
+    ("oauth_sealed = set_byte(oauth_sealed, 40, get_byte(oauth_sealed, 40) # 1)",
+     "the OAuth configuration of the endpoint cannot be read"),
+    ("oauth_sealed = (SELECT o.oauth_sealed FROM posthorn.endpoints o WHERE o.id <> e.id AND o.oauth_sealed IS NOT NULL LIMIT 1)",
+     "the OAuth configuration of the endpoint cannot be read"),
+], ids=["column", "other column", "byte", "row"])
+def test_sealed_values_open_in_their_own_place_only(once, setup, authority, change, reason):
+    """And when one does not open, nothing goes out without it."""
+    setup()
+    api, app, endpoint, receiver, tokens = setup()
+    path = f"/app/{app['id']}/endpoint/{endpoint['id']}"
+    api.expect(204, "PUT", f"{path}/mtls", json={"identity": authority.client()})
+    with psycopg.connect(once.database.database_url, autocommit=True) as db:
+        changed = db.execute(f"UPDATE posthorn.endpoints e SET {change} WHERE url = %s AND mtls_sealed IS NOT NULL", [receiver.url()])
+        assert changed.rowcount == 1
+    one = one_attempt(once, api, app)
+    assert (one["status"], one["responseStatusCode"], one["response"]) == (2, 0, reason)
+    assert receiver.got() == [] == tokens.got()
+    assert api.get(f"{path}/{'mtls' if reason.startswith('the client') else 'oauth'}").status_code == 500
+
+
 def test_stop_amid_a_fetch_is_clean(start_node, new_receiver):
     tokens, receiver = new_receiver(), new_receiver()
     tokens.default = hang()
