@@ -36,7 +36,8 @@ json_t *ph_outbound_unseal(const struct ph_keyring *keyring, struct ph_id tenant
     json_t *value = NULL;
     size_t len;
 
-    if (ph_unseal(keyring, tenant, ph_outbound_bound_row(endpoint, kind), sealed, plain, &len) == PH_OK) {
+    if (ph_unseal(keyring, tenant, ph_outbound_bound_row(endpoint, kind), sealed, plain, &len) ==
+        PH_OK) {
         value = json_loadb((const char *)plain, len, 0, NULL);
         explicit_bzero(plain, len);
     }
