@@ -114,18 +114,16 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
     change->paused = ph_field_bool(call, faults, body, "paused", false, &paused);
     change->ordered = field_ordering(call, faults, body, &ordering);
     ph_api_field_retry(call, faults, body, &change->retry, &retry);
-    change->set = (uid ? PH_ENDPOINT_SET_UID : 0u) | (url ? PH_ENDPOINT_SET_URL : 0u) |
-                  (description ? PH_ENDPOINT_SET_DESCRIPTION : 0u) |
-                  (disabled ? PH_ENDPOINT_SET_DISABLED : 0u) |
-                  (event_types ? PH_ENDPOINT_SET_EVENT_TYPES : 0u) |
-                  (channels ? PH_ENDPOINT_SET_CHANNELS : 0u) |
-                  (metadata ? PH_ENDPOINT_SET_METADATA : 0u) |
-                  (rate ? PH_ENDPOINT_SET_THROTTLE_RATE : 0u) |
-                  (paused ? PH_ENDPOINT_SET_PAUSED : 0u) |
-                  (ordering ? PH_ENDPOINT_SET_ORDERING : 0u) |
-                  (retry ? PH_ENDPOINT_SET_RETRY : 0u) |
-                  (profile ? PH_ENDPOINT_SET_SIGNATURE_PROFILE : 0u) |
-                  (header ? PH_ENDPOINT_SET_SIGNATURE_HEADER : 0u);
+    change->set =
+        (uid ? PH_ENDPOINT_SET_UID : 0u) | (url ? PH_ENDPOINT_SET_URL : 0u) |
+        (description ? PH_ENDPOINT_SET_DESCRIPTION : 0u) |
+        (disabled ? PH_ENDPOINT_SET_DISABLED : 0u) |
+        (event_types ? PH_ENDPOINT_SET_EVENT_TYPES : 0u) |
+        (channels ? PH_ENDPOINT_SET_CHANNELS : 0u) | (metadata ? PH_ENDPOINT_SET_METADATA : 0u) |
+        (rate ? PH_ENDPOINT_SET_THROTTLE_RATE : 0u) | (paused ? PH_ENDPOINT_SET_PAUSED : 0u) |
+        (ordering ? PH_ENDPOINT_SET_ORDERING : 0u) | (retry ? PH_ENDPOINT_SET_RETRY : 0u) |
+        (profile ? PH_ENDPOINT_SET_SIGNATURE_PROFILE : 0u) |
+        (header ? PH_ENDPOINT_SET_SIGNATURE_HEADER : 0u);
 }
 
 static void on_page(void *ctx, enum ph_err err, const struct ph_endpoint *endpoints, size_t n,
@@ -151,8 +149,8 @@ void ph_api_endpoint_list(struct ph_call *call)
     struct ph_list list;
 
     if (ph_page_read_ids(call, true, PH_ID_ENDPOINT, &list))
-        ph_endpoint_list(ph_api_endpoint_db(call), call->req->arena, call->tenant, call->params[0], &list,
-                         on_page, call);
+        ph_endpoint_list(ph_api_endpoint_db(call), call->req->arena, call->tenant, call->params[0],
+                         &list, on_page, call);
 }
 
 void ph_api_endpoint_get(struct ph_call *call)
@@ -181,8 +179,9 @@ static void create(struct ph_call *call)
 {
     struct upsert *upsert = call->data;
 
-    ph_endpoint_create(ph_api_endpoint_db(call), call->req->arena, call->api->node->keyring, call->tenant,
-                       call->params[0], &upsert->change, &upsert->secret, on_created, call);
+    ph_endpoint_create(ph_api_endpoint_db(call), call->req->arena, call->api->node->keyring,
+                       call->tenant, call->params[0], &upsert->change, &upsert->secret, on_created,
+                       call);
 }
 
 static void wipe(void *upsert)
@@ -241,8 +240,8 @@ static void replace(struct ph_call *call)
     struct upsert *upsert = call->data;
 
     upsert->tries++;
-    ph_endpoint_update(ph_api_endpoint_db(call), call->req->arena, &upsert->path, &upsert->change, on_replaced,
-                       call);
+    ph_endpoint_update(ph_api_endpoint_db(call), call->req->arena, &upsert->path, &upsert->change,
+                       on_replaced, call);
 }
 
 /* A body without a uid keeps the uid that the path names. */
@@ -279,7 +278,8 @@ void ph_api_endpoint_patch(struct ph_call *call)
         return;
     read_change(call, &faults, body, true, &change);
     if (!ph_faults_answer(call, &faults))
-        ph_endpoint_update(ph_api_endpoint_db(call), call->req->arena, &path, &change, on_endpoint, call);
+        ph_endpoint_update(ph_api_endpoint_db(call), call->req->arena, &path, &change, on_endpoint,
+                           call);
 }
 
 static void on_deleted(void *ctx, enum ph_err err)
@@ -331,6 +331,6 @@ void ph_api_endpoint_stats(struct ph_call *call)
 
     if (ph_faults_answer(call, &faults))
         return;
-    ph_endpoint_get_stats(ph_api_endpoint_db(call), call->req->arena, &path, since_ms < 0 ? 0 : since_ms,
-                          until_ms < 0 ? 0 : until_ms, on_stats, call);
+    ph_endpoint_get_stats(ph_api_endpoint_db(call), call->req->arena, &path,
+                          since_ms < 0 ? 0 : since_ms, until_ms < 0 ? 0 : until_ms, on_stats, call);
 }
