@@ -1,4 +1,4 @@
-"""GET /openapi.json, and the check that holds every answer of this suite against it."""
+"""GET /openapi.json, and the check that holds the answer to every request of a test against it."""
 import contract
 import httpx
 import pytest
@@ -53,7 +53,7 @@ def answer(status, body, method="GET", path="/api/v1/app/x", request=None, kind=
                           request=httpx.Request(method, "http://127.0.0.1" + path, json=request))
 
 
-def test_every_client_of_this_suite_checks(api, other, nobody):
+def test_every_client_checks(api, other, nobody):
     assert api._check is other._check is nobody._check is contract.check
 
 
@@ -77,7 +77,8 @@ def test_the_check_is_content(response):
     answer(200, None, kind="text/plain"),
     answer(404, {"detail": "x"}),
     answer(404, {"code": "not_found", "detail": "x", "more": 1}),
-    answer(500, {"code": "internal_error", "detail": "x"}),
+    answer(500, {"error": "x"}),
+    answer(502, {"code": "internal_error", "detail": "x"}),
     answer(200, APP, path="/api/v1/nowhere"),
     answer(201, APP, "POST", "/api/v1/app", {"name": ""}),
     answer(422, {"detail": []}, "POST", "/api/v1/app"),
