@@ -25,6 +25,8 @@ struct ph_request {
 struct ph_http_server_options {
     const char *listen; /* ADDR:PORT; "[::1]:0" and port 0 are allowed */
     int threads;
+    bool
+        share_address; /* another server of this user may have it too: the old version, until it stops */
     int64_t max_connections;
     int64_t idle_timeout_ms;
     int64_t body_bytes; /* a longer body is answered 413 */

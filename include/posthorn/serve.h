@@ -8,6 +8,7 @@
 
 struct ph_serve_options {
     const char *listen; /* overrides config->listen; NULL: the setting */
+    bool share_address; /* start although another node listens there, to take over from it */
     const char
         *ready_file; /* gets {"url","api_key","tenant_id"} once requests are accepted; NULL: none */
     const char *ready_api_key; /* for the ready file; NULL: null */

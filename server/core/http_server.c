@@ -257,12 +257,13 @@ static bool has_port(const struct addrinfo *ai)
     return ((const struct sockaddr_in *)(const void *)ai->ai_addr)->sin_port != 0;
 }
 
-/* One listener a thread. The address is first bound alone: SO_REUSEPORT would let two servers share it unnoticed. */
+/* One listener a thread. Unless it is to be shared, the address is first bound alone: SO_REUSEPORT would let two servers
+ * share it unnoticed. */
 static bool bind_all(struct ph_http_server *server, struct addrinfo *ai)
 {
     struct sockaddr_storage bound = {0};
 
-    if (has_port(ai)) {
+    if (has_port(ai) && !server->options.share_address) {
         int fd = open_listener(ai, false);
         if (fd < 0)
             return false;

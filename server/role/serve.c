@@ -223,6 +223,7 @@ static enum ph_err start_http(struct server *s)
     struct ph_http_server_options options = {
         .listen = s->options->listen ? s->options->listen : config->listen,
         .threads = config->http_threads ? (int)config->http_threads : cores_half(),
+        .share_address = s->options->share_address,
         .max_connections = config->max_connections,
         .idle_timeout_ms = config->idle_timeout_ms,
         .body_bytes = config->body_bytes,
@@ -427,7 +428,7 @@ int ph_role_serve(int argc, char **argv)
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
-    struct ph_serve_options options = {NULL};
+    struct ph_serve_options options = {.share_address = true};
     struct ph_config config;
     int c;
 

@@ -48,6 +48,22 @@ def test_requests_under_way_are_answered(start_node, traffic):
     assert not traffic.unknown & {n for _, n in traffic.sink.counts}, "stored without an answer"
 
 
+def test_next_version_on_the_same_port_loses_no_request(start_node, traffic):
+    """It starts before the old one stops: every request gets its answer from one of them."""
+    old = start_node()
+    with old.api() as api:
+        traffic.prepare(api)
+    sending = traffic.send(old, count=COUNT, connections=16)
+    traffic.wait_accepted(COUNT // 3)
+    new = start_node(listen=old.url.removeprefix("http://"))
+    assert new.url == old.url
+    old.stop()
+    sending.wait()
+    assert len(traffic.accepted) == COUNT and not traffic.unknown and not traffic.refused
+    assert new.metrics()["posthorn_ingest_messages_total"] > 0
+    traffic.check_all_arrived(new, few=0)
+
+
 def test_attempts_that_outlast_the_stop_timeout_are_given_back(start_node, database, receiver):
     """The delivery is not lost, and the node does not wait for ever."""
     node = start_node(POSTHORN_STOP_TIMEOUT_MS=500)

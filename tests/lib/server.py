@@ -306,11 +306,12 @@ class Database(Tenants):
 class Node(Process):
     """One `posthorn serve` on a Database."""
 
-    def __init__(self, database, **settings):
+    def __init__(self, database, listen="127.0.0.1:0", **settings):
+        self.listen = listen
         super().__init__(make_folder(), **{"POSTHORN_DATABASE_URL": database.database_url,
                                            "POSTHORN_MASTER_KEY": database.master_key, **settings})
         self.database = database
         self.api_key, self.tenant_id = database.api_key, database.tenant_id
 
     def command(self):
-        return [BINARY, "serve", "--listen", "127.0.0.1:0", "--ready-file", str(self.ready_file)]
+        return [BINARY, "serve", "--listen", self.listen, "--ready-file", str(self.ready_file)]
