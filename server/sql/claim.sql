@@ -1,8 +1,8 @@
 -- Takes due deliveries: from tenant to tenant behind the cursor $5, at most $6 endpoints of each, those that have waited
--- longest first, and at most $3 deliveries of each endpoint; none of the endpoints $4 and of the tenants $7. An endpoint with more to do goes to the end of its tenant's
--- order. What is left of a due endpoint says when it is due next; one whose row has changed since this statement's snapshot
--- (deliveries joined that it cannot see) stays due, so that none is forgotten. One whose row is locked, by outcomes or by
--- another node, is looked at again in a moment.
+-- longest first, and at most $3 deliveries of each endpoint; none of the endpoints $4 and of the tenants $7. An endpoint
+-- with more to do goes to the end of its tenant's order. What is left of a due endpoint says when it is due next; one whose
+-- row has changed since this statement's snapshot (deliveries joined that it cannot see) stays due, so that none is
+-- forgotten. One whose row is locked, by outcomes or by another node, is looked at again in a moment.
 --
 -- A paused or disabled endpoint is held; its change ends that, and so does time, should the news of it be lost. A throttled
 -- one gives no more than its bucket holds: a second's worth at most. An ordered one gives its oldest messages and is held for
