@@ -280,7 +280,10 @@ void ph_http_request_abandon(struct http_thread *thread)
 {
     while (!ph_list_is_empty(&thread->inbounds)) {
         struct inbound *inbound = ph_container_of(thread->inbounds.next, struct inbound, link);
-        ph_request_answer(&inbound->pub, 503, NULL, PH_STR(""));
+        ph_request_set_header(&inbound->pub, "retry-after", "1");
+        ph_request_answer(
+            &inbound->pub, 503, "application/json",
+            PH_STR("{\"code\":\"unavailable\",\"detail\":\"The server is stopping.\"}"));
     }
 }
 
