@@ -403,8 +403,10 @@ static void read_inbox(struct ph_task *task)
             take_trial(courier, ph_job_list_take(&letter->jobs));
             break;
         case LETTER_CANCEL:
-            if ((target = courier_find_target(courier, letter->id)))
+            if ((target = courier_find_target(courier, letter->id))) {
                 cancel_before(target, letter->before_ms);
+                courier_cancel_waiting(courier, letter->id, letter->before_ms);
+            }
             break;
         case LETTER_STOP:
             stop(courier, letter->deadline_ms);
