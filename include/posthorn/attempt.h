@@ -25,7 +25,7 @@ struct ph_attempt_filter {
     int status;                       /* enum ph_message_status, or PH_ATTEMPT_ANY */
     int status_code_class;            /* 0, 100, 200, 300, 400 or 500, or PH_ATTEMPT_ANY */
     struct ph_str endpoint;           /* id or uid; absent: any. Lists of a message only */
-    struct ph_str channel;            /* of the message; absent: any */
+    struct ph_str channel, tag;       /* of the message; absent: any */
     const struct ph_str *event_types; /* of the message; NULL: any */
     size_t n_event_types;
     bool with_content; /* else the response is empty */
@@ -60,8 +60,8 @@ typedef void (*ph_endpoint_messages_done)(void *ctx, enum ph_err err,
                                           bool done);
 /*
  * The messages that were attempted at an endpoint, the one first attempted last in front; with status pending or sending
- * those still owed to it, newest first. status: enum ph_message_status, or PH_ATTEMPT_ANY. `filter` without a tag. A page
- * whose payloads are large has fewer than the limit and yet is not `done`. NOT_FOUND: no such endpoint.
+ * those still owed to it, newest first. status: enum ph_message_status, or PH_ATTEMPT_ANY. A page whose payloads are large
+ * has fewer than the limit and yet is not `done`. NOT_FOUND: no such endpoint.
  */
 void ph_endpoint_messages(struct ph_db *db, struct ph_arena *arena,
                           const struct ph_endpoint_path *path, const struct ph_list *list,

@@ -100,6 +100,7 @@ void ph_query_attempt_filter(struct ph_call *call, struct ph_faults *faults,
     filter->after = query_bound(call, faults, "after");
     filter->before = query_bound(call, faults, "before");
     filter->channel = query_name(call, faults, "channel", PH_MESSAGE_NAME_CHARS_MAX);
+    filter->tag = query_name(call, faults, "tag", PH_MESSAGE_NAME_CHARS_MAX);
     filter->n_event_types = query_event_types(call, faults, &filter->event_types);
     filter->status = ph_query_status(call, faults);
     filter->status_code_class =

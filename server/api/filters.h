@@ -15,7 +15,7 @@ int64_t ph_query_time(struct ph_call *call, struct ph_faults *faults, const char
 /* before, after, channel, tag, event_types. with_content is read by ph_query_bool: it answers itself. */
 void ph_query_message_filter(struct ph_call *call, struct ph_faults *faults,
                              struct ph_message_filter *filter);
-/* before, after, channel, event_types, status, status_code_class and endpoint_id. */
+/* before, after, channel, tag, event_types, status, status_code_class and endpoint_id. */
 void ph_query_attempt_filter(struct ph_call *call, struct ph_faults *faults,
                              struct ph_attempt_filter *filter);
 /* Number of a message status, or PH_ATTEMPT_ANY without. */

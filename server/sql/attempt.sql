@@ -20,10 +20,11 @@ FROM target LEFT JOIN LATERAL (
     WHERE c.endpoint_id = target.id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
       AND ($10::smallint IS NULL OR c.status = $10)
       AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
-      AND (($12::text IS NULL AND $13::text[] IS NULL) OR EXISTS (
+      AND (($12::text IS NULL AND $13::text[] IS NULL AND $14::text IS NULL) OR EXISTS (
               SELECT FROM messages m
               WHERE m.application_id = target.application_id AND m.id = c.message_id AND m.tenant_id = $1
-                AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))))
+                AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))
+                AND ($14 IS NULL OR $14 = ANY (m.tags))))
     ORDER BY c.id DESC LIMIT $8::integer
 ) t ON true
 ORDER BY t.id DESC
@@ -43,16 +44,17 @@ FROM target LEFT JOIN LATERAL (
     WHERE c.endpoint_id = target.id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
       AND ($10::smallint IS NULL OR c.status = $10)
       AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
-      AND (($12::text IS NULL AND $13::text[] IS NULL) OR EXISTS (
+      AND (($12::text IS NULL AND $13::text[] IS NULL AND $14::text IS NULL) OR EXISTS (
               SELECT FROM messages m
               WHERE m.application_id = target.application_id AND m.id = c.message_id AND m.tenant_id = $1
-                AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))))
+                AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))
+                AND ($14 IS NULL OR $14 = ANY (m.tags))))
     ORDER BY c.id LIMIT $8::integer
 ) t ON true
 ORDER BY t.id
 
 -- Attempts for message $4 (or event id $5), newest first, ids strictly between $6 and $7; $12 or uid $13: at that endpoint
--- only. $14 and $15 are about the message, so they keep all or none. No row: no such message. One row without an id: no
+-- only. $14, $15 and $16 are about the message, so they keep all or none. No row: no such message. One row without an id: no
 -- attempt.
 -- name: attempt_list_message_down
 WITH named AS MATERIALIZED (
@@ -66,7 +68,8 @@ WITH named AS MATERIALIZED (
     SELECT m.id, CASE WHEN $13::text IS NULL THEN $12::uuid
                       ELSE (SELECT u.id FROM endpoints u WHERE u.application_id = m.application_id AND u.uid = $13) END AS endpoint_id,
            ($14::text IS NULL OR $14 = ANY (m.channels)) IS TRUE
-               AND ($15::text[] IS NULL OR m.event_type = ANY ($15)) AS wanted
+               AND ($15::text[] IS NULL OR m.event_type = ANY ($15))
+               AND ($16::text IS NULL OR $16 = ANY (m.tags)) IS TRUE AS wanted
     FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
     WHERE m.tenant_id = $1
 )
@@ -94,7 +97,8 @@ WITH named AS MATERIALIZED (
     SELECT m.id, CASE WHEN $13::text IS NULL THEN $12::uuid
                       ELSE (SELECT u.id FROM endpoints u WHERE u.application_id = m.application_id AND u.uid = $13) END AS endpoint_id,
            ($14::text IS NULL OR $14 = ANY (m.channels)) IS TRUE
-               AND ($15::text[] IS NULL OR m.event_type = ANY ($15)) AS wanted
+               AND ($15::text[] IS NULL OR m.event_type = ANY ($15))
+               AND ($16::text IS NULL OR $16 = ANY (m.tags)) IS TRUE AS wanted
     FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
     WHERE m.tenant_id = $1
 )
@@ -128,8 +132,8 @@ FROM target JOIN attempts t ON t.message_id = target.id
 WHERE t.id = $6::uuid AND t.tenant_id = $1
 
 -- Messages that were attempted at endpoint $4 (or uid $5), the one first attempted last in front: an endpoint sees but few
--- of an application's messages, so its own attempts lead, each message standing where its first one is. $14: the message
--- behind which the page begins; message ids strictly between $6 and $7, attempt ids above $15; $10: its newest attempt has
+-- of an application's messages, so its own attempts lead, each message standing where its first one is. $15: the message
+-- behind which the page begins; message ids strictly between $6 and $7, attempt ids above $16; $10: its newest attempt has
 -- this status and nothing is owed. No row: no such endpoint. One row without an id: no message. The page ends early behind
 -- the row that brings the payloads over $13 bytes; `found` counts the rows without that. First attempts are looked for from an
 -- hour before the message on, for nodes' clocks differ. LIMIT 1 and
@@ -138,10 +142,10 @@ WHERE t.id = $6::uuid AND t.tenant_id = $1
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id,
            coalesce((SELECT i.id FROM attempts i
-                     WHERE i.message_id = $14::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1
-                       AND i.id >= uuid_floor(uuid_time($14) - interval '1 hour')
+                     WHERE i.message_id = $15::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1
+                       AND i.id >= uuid_floor(uuid_time($15) - interval '1 hour')
                      ORDER BY i.id LIMIT 1),
-                    $14, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AS place
+                    $15, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AS place
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
@@ -160,7 +164,7 @@ FROM target LEFT JOIN LATERAL (
         FROM (
             SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
             WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
-              AND o.id < target.place AND o.id > $15::uuid
+              AND o.id < target.place AND o.id > $16::uuid
             ORDER BY o.id DESC LIMIT nullif($8::integer, $8)
         ) f
         CROSS JOIN LATERAL (
@@ -169,6 +173,7 @@ FROM target LEFT JOIN LATERAL (
               AND c.id > $6::uuid AND c.id < $7::uuid
               AND ($11::text IS NULL OR $11 = ANY (c.channels))
               AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+              AND ($14::text IS NULL OR $14 = ANY (c.tags))
             LIMIT 1
         ) m
         CROSS JOIN LATERAL (
@@ -191,10 +196,10 @@ ORDER BY m.place DESC
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id,
            coalesce((SELECT i.id FROM attempts i
-                     WHERE i.message_id = $14::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1
-                       AND i.id >= uuid_floor(uuid_time($14) - interval '1 hour')
+                     WHERE i.message_id = $15::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1
+                       AND i.id >= uuid_floor(uuid_time($15) - interval '1 hour')
                      ORDER BY i.id LIMIT 1),
-                    $14, '00000000-0000-0000-0000-000000000000') AS place
+                    $15, '00000000-0000-0000-0000-000000000000') AS place
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
@@ -213,7 +218,7 @@ FROM target LEFT JOIN LATERAL (
         FROM (
             SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
             WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
-              AND o.id > target.place AND o.id > $15::uuid
+              AND o.id > target.place AND o.id > $16::uuid
             ORDER BY o.id LIMIT nullif($8::integer, $8)
         ) f
         CROSS JOIN LATERAL (
@@ -222,6 +227,7 @@ FROM target LEFT JOIN LATERAL (
               AND c.id > $6::uuid AND c.id < $7::uuid
               AND ($11::text IS NULL OR $11 = ANY (c.channels))
               AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+              AND ($14::text IS NULL OR $14 = ANY (c.tags))
             LIMIT 1
         ) m
         CROSS JOIN LATERAL (
@@ -265,6 +271,7 @@ FROM target LEFT JOIN LATERAL (
             WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
               AND ($11::text IS NULL OR $11 = ANY (c.channels))
               AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+              AND ($14::text IS NULL OR $14 = ANY (c.tags))
             LIMIT 1
         ) m
         WHERE d.endpoint_id = target.id AND d.tenant_id = $1
@@ -299,6 +306,7 @@ FROM target LEFT JOIN LATERAL (
             WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
               AND ($11::text IS NULL OR $11 = ANY (c.channels))
               AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+              AND ($14::text IS NULL OR $14 = ANY (c.tags))
             LIMIT 1
         ) m
         WHERE d.endpoint_id = target.id AND d.tenant_id = $1

@@ -111,6 +111,14 @@ static void add_filter(struct op *op, const struct ph_attempt_filter *filter)
     add_i16_or_any(&op->req, filter->status_code_class);
 }
 
+/* What the message has to have. */
+static void add_message_names(struct op *op, const struct ph_attempt_filter *filter)
+{
+    ph_db_add_ref(&op->req, filter->channel);
+    ph_db_add_str_array(&op->req, filter->event_types, filter->n_event_types);
+    ph_db_add_ref(&op->req, filter->tag);
+}
+
 void ph_attempt_list_by_endpoint(struct ph_db *db, struct ph_arena *arena,
                                  const struct ph_endpoint_path *path, const struct ph_list *list,
                                  const struct ph_attempt_filter *filter, ph_attempt_list_done done,
@@ -124,8 +132,7 @@ void ph_attempt_list_by_endpoint(struct ph_db *db, struct ph_arena *arena,
     op->list = *list;
     ph_store_add_key(&op->req, PH_ID_ENDPOINT, path->endpoint);
     add_filter(op, filter);
-    ph_db_add_ref(&op->req, filter->channel);
-    ph_db_add_str_array(&op->req, filter->event_types, filter->n_event_types);
+    add_message_names(op, filter);
     ph_db_send(db, &op->req);
 }
 
@@ -148,8 +155,7 @@ void ph_attempt_list_by_message(struct ph_db *db, struct ph_arena *arena,
         ph_db_add_null(&op->req);
         ph_db_add_null(&op->req);
     }
-    ph_db_add_ref(&op->req, filter->channel);
-    ph_db_add_str_array(&op->req, filter->event_types, filter->n_event_types);
+    add_message_names(op, filter);
     ph_db_send(db, &op->req);
 }
 
@@ -186,6 +192,7 @@ static void add_message_filter(struct op *op, int status, const struct ph_messag
     ph_db_add_ref(&op->req, filter->channel);
     ph_db_add_str_array(&op->req, filter->event_types, filter->n_event_types);
     ph_db_add_i64(&op->req, PH_MESSAGE_PAGE_BYTES);
+    ph_db_add_ref(&op->req, filter->tag);
 }
 
 static void list_owed(struct op *op, int status, const struct ph_message_filter *filter)

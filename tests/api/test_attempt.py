@@ -113,18 +113,23 @@ def test_lists_by_time_status_and_code(api, app, endpoint, history):
 
 
 def test_lists_by_what_the_message_is(api, app, endpoint, history):
-    a = history.message(minutes=3, event_type="a.x", channels=["one", "two"])
-    b = history.message(minutes=2, event_type="b.x", channels=["two"])
+    a = history.message(minutes=3, event_type="a.x", channels=["one", "two"], tags=["red"])
+    b = history.message(minutes=2, event_type="b.x", channels=["two"], tags=["red", "blue"])
     c = history.message(minutes=1, event_type="c.x")
     made = {m: history.attempt(m, endpoint, minutes=0.5 - i / 10) for i, m in enumerate((c, b, a))}
     assert of_endpoint(api, app, endpoint) == [made[a], made[b], made[c]]
     assert of_endpoint(api, app, endpoint, channel="two") == [made[a], made[b]]
     assert of_endpoint(api, app, endpoint, event_types="a.x,c.x") == [made[a], made[c]]
     assert of_endpoint(api, app, endpoint, event_types="b.x", channel="one") == []
+    assert of_endpoint(api, app, endpoint, tag="red") == [made[a], made[b]]
+    assert of_endpoint(api, app, endpoint, tag="red", order="ascending", event_types="a.x", channel="one") == [made[a]]
+    assert of_endpoint(api, app, endpoint, tag="blue") == [made[b]]
     assert of_message(api, app, a, channel="one", event_types=["a.x", "b.x"]) == [made[a]]
     assert of_message(api, app, a, channel="three") == []
     assert of_message(api, app, c, channel="one") == []
     assert of_message(api, app, c, event_types="a.x") == []
+    assert of_message(api, app, a, tag="red", order="ascending") == of_message(api, app, a, tag="red") == [made[a]]
+    assert of_message(api, app, a, tag="blue") == of_message(api, app, c, tag="red") == []
 
 
 def test_list_of_a_message_at_one_endpoint(api, app, endpoint, history):
@@ -208,9 +213,9 @@ def test_messages_of_an_endpoint_in_pages_both_ways(api, app, endpoint, history)
         assert [m["id"] for m in back["data"]] == made[:1] and back["done"]
 
 
-def test_messages_of_an_endpoint_by_time_channel_and_type(api, app, endpoint, history):
+def test_messages_of_an_endpoint_by_time_channel_type_and_tag(api, app, endpoint, history):
     a = history.message(minutes=10, event_type="a.x", channels=["one"])
-    b = history.message(minutes=90, event_type="b.x", channels=["one", "two"])
+    b = history.message(minutes=90, event_type="b.x", channels=["one", "two"], tags=["red", "blue"])
     c = history.message(minutes=200, event_type="a.x")
     for n, m in ((9, a), (89, b), (150, c)):
         history.attempt(m, endpoint, n)
@@ -222,6 +227,9 @@ def test_messages_of_an_endpoint_by_time_channel_and_type(api, app, endpoint, hi
         assert messages_of(api, app, endpoint, before=ago(20), after=ago(100), **params) == [b]
         assert messages_of(api, app, endpoint, channel="one", **params) == [a, b]
         assert messages_of(api, app, endpoint, event_types="a.x", **params) == [a, c]
+        assert messages_of(api, app, endpoint, tag="blue", **params) == [b]
+        assert messages_of(api, app, endpoint, tag="blue", order="ascending", **params) == [b]
+        assert messages_of(api, app, endpoint, tag="green", **params) == []
 
 
 # ---- counts ----
