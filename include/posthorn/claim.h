@@ -65,4 +65,9 @@ void ph_waiting_cancel(struct ph_db *db, struct ph_arena *arena, struct ph_id en
 void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention_days,
                          void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
 
+#define PH_PAYLOADS_CLEAR_MAX 200
+/* Looks at so many expired payloads at most, and clears those that are owed to nobody. n: looked at. */
+void ph_payloads_clear(struct ph_db *db, struct ph_arena *arena,
+                       void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
+
 #endif

@@ -1,6 +1,7 @@
 /*
- * Goes on with background tasks, one step at a time: part of the dispatcher's thread, with a database connection of its own,
- * so that a long step keeps no claim waiting. Any node takes any task; what a step does is one transaction.
+ * Goes on with background tasks, one step at a time, and clears expired payloads: part of the dispatcher's thread, with a
+ * database connection of its own, so that a long step keeps no claim waiting. Any node takes any task; what a step does is
+ * one transaction.
  */
 #ifndef POSTHORN_TASK_WORKER_H
 #define POSTHORN_TASK_WORKER_H

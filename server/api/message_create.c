@@ -4,6 +4,7 @@
 #include "api/routes.h"
 #include "posthorn/clock.h"
 #include "posthorn/ingest.h"
+#include "posthorn/node.h"
 #include "posthorn/sign_profile.h"
 
 #include <sodium.h>
@@ -127,6 +128,7 @@ static size_t read_names(struct creation *c, struct ph_faults *faults, int index
     return n;
 }
 
+/* 0: the payload is kept as long as its message. */
 static int64_t read_expiry(struct creation *c, struct ph_faults *faults, int index, int64_t min,
                            int64_t max, int64_t unit_ms)
 {
@@ -146,6 +148,8 @@ static int64_t read_expiry(struct creation *c, struct ph_faults *faults, int ind
               "value_error.number");
         return 0;
     }
+    if (n * unit_ms >= c->call->api->node->config->retention_days * DAY_MS)
+        return 0;
     return ph_clock_wall_ms() + n * unit_ms;
 }
 

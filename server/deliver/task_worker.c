@@ -1,5 +1,6 @@
 #include "posthorn/task_worker.h"
 
+#include "posthorn/claim.h"
 #include "posthorn/db.h"
 #include "posthorn/dispatcher.h"
 #include "posthorn/log.h"
@@ -10,6 +11,9 @@
 /* How often to look for tasks, and the pause between two steps: the database has more to do than these. */
 #define POLL_MS 500
 #define STEP_MS 20
+/* The same for expired payloads. */
+#define CLEAR_MS       (60 * 1000)
+#define CLEAR_AGAIN_MS 50
 
 struct ph_task_worker {
     struct ph_loop *loop;
@@ -17,6 +21,8 @@ struct ph_task_worker {
     struct ph_db *db;
     struct ph_arena *arena; /* of the statement under way; NULL: none is */
     struct ph_timer timer;
+    struct ph_arena *clear_arena; /* likewise */
+    struct ph_timer clear_timer;
     bool paused;
 };
 
@@ -72,6 +78,26 @@ static void step(struct ph_timer *timer)
     ph_background_task_step(worker->db, worker->arena, stepped, worker);
 }
 
+static void cleared(enum ph_err err, int32_t n, void *ctx)
+{
+    struct ph_task_worker *worker = ctx;
+    bool more = err == PH_OK && n == PH_PAYLOADS_CLEAR_MAX;
+
+    ph_arena_free(worker->clear_arena);
+    worker->clear_arena = NULL;
+    if (!worker->paused)
+        ph_timer_set(worker->loop, &worker->clear_timer,
+                     ph_loop_now_ms(worker->loop) + (more ? CLEAR_AGAIN_MS : CLEAR_MS));
+}
+
+static void clear(struct ph_timer *timer)
+{
+    struct ph_task_worker *worker = ph_container_of(timer, struct ph_task_worker, clear_timer);
+
+    worker->clear_arena = ph_arena_new();
+    ph_payloads_clear(worker->db, worker->clear_arena, cleared, worker);
+}
+
 struct ph_task_worker *ph_task_worker_new(struct ph_loop *loop, struct ph_node *node)
 {
     struct ph_task_worker *worker = ph_calloc(1, sizeof *worker);
@@ -79,6 +105,7 @@ struct ph_task_worker *ph_task_worker_new(struct ph_loop *loop, struct ph_node *
     worker->loop = loop;
     worker->node = node;
     worker->timer.on_timer = step;
+    worker->clear_timer.on_timer = clear;
     worker->db = ph_db_new(loop, &(struct ph_db_options){
                                      .conninfo = node->config->database_url,
                                      .role = PH_DB_ENGINE,
@@ -87,6 +114,7 @@ struct ph_task_worker *ph_task_worker_new(struct ph_loop *loop, struct ph_node *
                                      .name = "tasks",
                                  });
     go_on_in(worker, POLL_MS);
+    ph_timer_set(loop, &worker->clear_timer, ph_loop_now_ms(loop) + POLL_MS);
     return worker;
 }
 
@@ -94,6 +122,7 @@ void ph_task_worker_pause(struct ph_task_worker *worker)
 {
     worker->paused = true;
     ph_timer_clear(worker->loop, &worker->timer);
+    ph_timer_clear(worker->loop, &worker->clear_timer);
 }
 
 void ph_task_worker_free(struct ph_task_worker *worker)

@@ -158,8 +158,7 @@ FROM target LEFT JOIN LATERAL (
            sum(octet_length(p.payload)) OVER (ORDER BY p.place DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT f.id AS place, m.id, m.event_type, m.event_id, m.channels, m.tags,
-               CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
-                    WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
+               payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
         FROM (
             SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
@@ -212,8 +211,7 @@ FROM target LEFT JOIN LATERAL (
            sum(octet_length(p.payload)) OVER (ORDER BY p.place ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT f.id AS place, m.id, m.event_type, m.event_id, m.channels, m.tags,
-               CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
-                    WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
+               payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
         FROM (
             SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
@@ -262,8 +260,7 @@ FROM target LEFT JOIN LATERAL (
            sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
-               CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
-                    WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
+               payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at
         FROM deliveries d
         CROSS JOIN LATERAL (
@@ -297,8 +294,7 @@ FROM target LEFT JOIN LATERAL (
            sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
-               CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
-                    WHEN $9::boolean THEN m.payload ELSE '{}'::bytea END AS payload,
+               payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at
         FROM deliveries d
         CROSS JOIN LATERAL (

@@ -219,5 +219,26 @@ WITH expired AS (
 )
 SELECT make_partitions(7) + drop_partitions($1::int4)
 
+-- Clears payloads that have expired, at most $1; those that are still owed to somebody later, at first soon and then
+-- ever more rarely. A minute passes before: a statement that did not see the payload expired may just have made a delivery of
+-- it. How many were looked at.
+-- name: payloads_clear
+WITH due AS MATERIALIZED (
+    SELECT application_id, id, expires_at FROM messages
+    WHERE expires_at IS NOT NULL AND payload IS NOT NULL
+      AND coalesce(kept_until, expires_at) < now() - interval '1 minute'
+    ORDER BY coalesce(kept_until, expires_at) LIMIT $1::integer FOR UPDATE SKIP LOCKED
+), judged AS MATERIALIZED (
+    SELECT due.*, EXISTS (SELECT FROM endpoints e JOIN deliveries d ON d.endpoint_id = e.id AND d.message_id = due.id
+                          WHERE e.application_id = due.application_id) AS owed
+    FROM due
+), cleared AS (
+    UPDATE messages m
+    SET payload = CASE WHEN j.owed THEN m.payload END, raw_body = CASE WHEN j.owed THEN m.raw_body END,
+        kept_until = CASE WHEN j.owed THEN now() + greatest(interval '5 minutes', now() - j.expires_at) END
+    FROM judged j WHERE m.application_id = j.application_id AND m.id = j.id
+)
+SELECT count(*)::int4 FROM due
+
 -- name: listen
 LISTEN posthorn

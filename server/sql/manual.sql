@@ -14,7 +14,7 @@ WITH named AS MATERIALIZED (
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), target AS MATERIALIZED (
-    SELECT n.application_id, n.endpoint_id, n.disabled, m.id AS message_id, coalesce(m.expires_at <= now(), false) AS expired
+    SELECT n.application_id, n.endpoint_id, n.disabled, m.id AS message_id, payload_is_gone(m.payload, m.expires_at) AS expired
     FROM named n JOIN messages m ON m.application_id = n.application_id AND m.id = n.message_id
     WHERE m.tenant_id = $1
 ), owed AS (

@@ -1,7 +1,7 @@
 -- Reading messages.
 --
--- $1 is the tenant, $2 the application's id or $3 its uid (the other one is NULL). Content that is not asked for or has
--- expired is replaced here, so that it is not read from disk.
+-- $1 is the tenant, $2 the application's id or $3 its uid (the other one is NULL). Content that is not asked for or gone is
+-- replaced here (payload_shown), so that it is not read from disk.
 
 -- Newest first, ids strictly between $4 and $5. No row: no such application. One row without an id: no message. The page
 -- ends early behind the row that brings the payloads over $11 bytes; `found` counts the rows without that.
@@ -17,8 +17,7 @@ FROM app LEFT JOIN LATERAL (
            sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT c.id, c.event_type, c.event_id, c.channels, c.tags,
-               CASE WHEN c.expires_at <= now() THEN '{"expired":true}'::bytea
-                    WHEN $10::boolean THEN c.payload ELSE '{}'::bytea END AS payload
+               payload_shown(c.payload, c.expires_at, $10::boolean) AS payload
         FROM messages c
         WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
           AND ($7::text IS NULL OR $7 = ANY (c.channels))
@@ -42,8 +41,7 @@ FROM app LEFT JOIN LATERAL (
            sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT c.id, c.event_type, c.event_id, c.channels, c.tags,
-               CASE WHEN c.expires_at <= now() THEN '{"expired":true}'::bytea
-                    WHEN $10::boolean THEN c.payload ELSE '{}'::bytea END AS payload
+               payload_shown(c.payload, c.expires_at, $10::boolean) AS payload
         FROM messages c
         WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
           AND ($7::text IS NULL OR $7 = ANY (c.channels))
@@ -65,8 +63,7 @@ WITH target AS MATERIALIZED (
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
-       CASE WHEN m.expires_at <= now() THEN '{"expired":true}'::bytea
-            WHEN $6::boolean THEN m.payload ELSE '{}'::bytea END AS payload
+       payload_shown(m.payload, m.expires_at, $6::boolean) AS payload
 FROM target t JOIN messages m ON m.application_id = t.application_id AND m.id = t.message_id
 WHERE m.tenant_id = $1
 

@@ -91,7 +91,7 @@ WITH task AS MATERIALIZED (
     FROM going g CROSS JOIN walked w CROSS JOIN LATERAL (
         SELECT c.id, c.event_type, c.channels FROM messages c
         WHERE c.application_id = g.application_id AND c.id = w.message_id AND c.tenant_id = g.tenant_id
-          AND c.id >= g.since AND c.id < g.until AND (c.expires_at IS NULL OR c.expires_at > now())
+          AND c.id >= g.since AND c.id < g.until AND NOT payload_is_gone(c.payload, c.expires_at)
           AND (c.endpoint_id IS NULL OR c.endpoint_id = g.endpoint_id)
           AND (g.event_types IS NULL OR c.event_type = ANY (g.event_types))
           AND (g.channel IS NULL OR g.channel = ANY (c.channels))

@@ -123,6 +123,15 @@ void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention
     ph_db_send(db, &call->req);
 }
 
+void ph_payloads_clear(struct ph_db *db, struct ph_arena *arena,
+                       void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx)
+{
+    struct count_call *call = count_call(arena, &ph_sql_payloads_clear, on_done, ctx);
+
+    ph_db_add_i32(&call->req, PH_PAYLOADS_CLEAR_MAX);
+    ph_db_send(db, &call->req);
+}
+
 struct claim_call {
     struct ph_db_req req;
     struct ph_db_array held, full;

@@ -76,6 +76,16 @@ class History:
             "VALUES (%s, %s, %s, %s, now() + %s * interval '1 minute', CASE WHEN %s THEN (SELECT max(id) FROM nodes) END, %s)",
             (to_uuid(endpoint["id"]), to_uuid(message), self.tenant, self.app, due_in, due_in is None, attempts))
 
+    def schedule(self, endpoint):
+        """What waits for the endpoint is looked at now, as far as it is due."""
+        self.db.execute("INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at) VALUES (%s, %s, now())",
+                        (to_uuid(endpoint["id"]), self.tenant))
+
+    def payload(self, message):
+        """The bytes that are stored; None: cleared."""
+        (found,), = self.db.execute("SELECT payload FROM messages WHERE id = %s", (to_uuid(message),))
+        return found
+
     def stats(self, endpoint, minutes=0.0, success=0, failure=0, exhausted=0):
         """The roll-up of the five minutes that were so long ago."""
         self.db.execute(
