@@ -53,9 +53,13 @@ struct ph_message_path {
 };
 
 typedef void (*ph_message_done)(void *ctx, enum ph_err err, const struct ph_message_view *message);
-/* NOT_FOUND: no such application, or it has no such message. An expired payload reads {"expired":true}. */
+/* NOT_FOUND: no such application, or it has no such message. An expired payload reads {"expired":true}, an expunged one
+ * {"expired":true,"expunged":true}. */
 void ph_message_get(struct ph_db *db, struct ph_arena *arena, const struct ph_message_path *path,
                     bool with_content, ph_message_done done, void *ctx);
+/* The same with the body that is delivered, which may be another one than the payload, and no JSON. */
+void ph_message_get_raw(struct ph_db *db, struct ph_arena *arena,
+                        const struct ph_message_path *path, ph_message_done done, void *ctx);
 
 /* messages: n items, newest first. A page whose payloads are large has fewer than the limit and yet is not `done`. */
 typedef void (*ph_message_list_done)(void *ctx, enum ph_err err,

@@ -35,6 +35,29 @@ void ph_api_message_get(struct ph_call *call)
         ph_message_get(call->api->db, call->req->arena, &path, with_content, on_message, call);
 }
 
+static void on_raw(void *ctx, enum ph_err err, const struct ph_message_view *message)
+{
+    struct ph_json_writer *w;
+
+    if (err != PH_OK) {
+        ph_answer_error(ctx, err, NULL);
+        return;
+    }
+    w = ph_answer_writer(ctx, ENVELOPE_BYTES + 6 * message->payload.len);
+    ph_jw_object_begin(w);
+    ph_jw_key(w, "payload");
+    ph_jw_str(w, message->payload);
+    ph_jw_object_end(w);
+    ph_answer_json(ctx, 200, w);
+}
+
+void ph_api_message_get_raw(struct ph_call *call)
+{
+    struct ph_message_path path = path_of(call);
+
+    ph_message_get_raw(call->api->db, call->req->arena, &path, on_raw, call);
+}
+
 static void on_page(void *ctx, enum ph_err err, const struct ph_message_view *messages, size_t n,
                     bool done)
 {

@@ -67,6 +67,21 @@ SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
 FROM target t JOIN messages m ON m.application_id = t.application_id AND m.id = t.message_id
 WHERE m.tenant_id = $1
 
+-- Message $4, or the one with event id $5, with the body that is delivered in place of the payload.
+-- name: message_get_raw
+WITH target AS MATERIALIZED (
+    SELECT a.id AS application_id,
+           coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                               WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+    FROM applications a
+    WHERE a.tenant_id = $1::uuid
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
+       payload_shown(coalesce(m.raw_body, m.payload), m.expires_at, true) AS payload
+FROM target t JOIN messages m ON m.application_id = t.application_id AND m.id = t.message_id
+WHERE m.tenant_id = $1
+
 -- Endpoints that message $4 (or event id $5) was or is to be sent to, ids strictly between $6 and $7, newest first. `owed`:
 -- there still is a delivery, made so many `attempts` of. No row: no such message. One row without an id: no endpoint.
 -- Attempts are looked for from an hour before the message on, for nodes' clocks differ.

@@ -100,6 +100,17 @@ void ph_message_get(struct ph_db *db, struct ph_arena *arena, const struct ph_me
     ph_db_send(db, &op->req);
 }
 
+void ph_message_get_raw(struct ph_db *db, struct ph_arena *arena,
+                        const struct ph_message_path *path, ph_message_done done, void *ctx)
+{
+    struct op *op =
+        op_new(arena, &ph_sql_message_get_raw, path->tenant, path->application, on_one, ctx);
+
+    op->done.one = done;
+    ph_store_add_key(&op->req, PH_ID_MESSAGE, path->message);
+    ph_db_send(db, &op->req);
+}
+
 static void on_list(struct ph_db_req *req, enum ph_err err, PGresult *res)
 {
     struct op *op = ph_container_of(req, struct op, req);
