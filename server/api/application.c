@@ -244,3 +244,43 @@ void ph_api_application_delete(struct ph_call *call)
     ph_application_delete(call->api->db, call->req->arena, call->tenant, call->params[0],
                           on_deleted, call);
 }
+
+struct ensuring {
+    struct ph_call *call;
+    struct ph_application_change change;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+static void on_ensured(void *ctx, enum ph_err err, const struct ph_application *app)
+{
+    struct ensuring *e = ctx;
+
+    (void)app;
+    if (err == PH_OK || err == PH_ERR_CONFLICT)
+        e->done(e->ctx);
+    else
+        ph_answer_error(e->call, err, NULL);
+}
+
+void ph_api_ensure_application(struct ph_call *call, const struct ph_application_change *change,
+                               void (*done)(void *ctx), void *ctx)
+{
+    struct ensuring *e = ph_arena_new_of(call->req->arena, struct ensuring);
+    struct ph_str uid = call->params[0];
+    struct ph_faults faults = {0};
+
+    *e = (struct ensuring){.call = call, .change = *change, .done = done, .ctx = ctx};
+    if (!ph_uid_ok(uid, PH_ID_APPLICATION)) {
+        ph_answer_error(call, PH_ERR_NOT_FOUND, NULL);
+        return;
+    }
+    if (change->uid.ptr && !ph_str_eq(change->uid, uid)) {
+        ph_fault(call, &faults, "body", "application", "uid has to be the one that the path names",
+                 "value_error");
+        ph_faults_answer(call, &faults);
+        return;
+    }
+    e->change.uid = uid;
+    ph_application_create(call->api->db, call->req->arena, call->tenant, &e->change, on_ensured, e);
+}

@@ -11,4 +11,11 @@
 void ph_api_read_application(struct ph_call *call, struct ph_faults *faults, json_t *body,
                              struct ph_application_change *change);
 
+/*
+ * The application that the path names was not there: makes it, unless somebody else has meanwhile. It gets the uid that the
+ * path says, so that the next request finds it. `done` follows once it is there; else the call has been answered.
+ */
+void ph_api_ensure_application(struct ph_call *call, const struct ph_application_change *change,
+                               void (*done)(void *ctx), void *ctx);
+
 #endif
