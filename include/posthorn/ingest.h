@@ -48,6 +48,21 @@ void ph_ingest_free(struct ph_ingest *ingest);
 bool ph_ingest_ready(const struct ph_ingest *ingest);
 /* Takes the message; on_done follows exactly once, perhaps before this returns. */
 void ph_ingest_submit(struct ph_ingest *ingest, struct ph_ingest_item *item);
+
+/* A question about an application's endpoints, answered from what is at hand of them. Embedded in its owner; slices stay valid
+ * until on_answer. */
+struct ph_ingest_question {
+    struct ph_id tenant;
+    struct ph_str application; /* id or uid */
+    struct ph_str event_type;
+    const struct ph_str *channels;
+    size_t n_channels;
+    /* OK: taken says whether an enabled endpoint takes such a message. NOT_FOUND: no such application. UNAVAILABLE. */
+    void (*on_answer)(struct ph_ingest_question *question, enum ph_err err, bool taken);
+    struct ph_subscription_waiter waiter; /* ingest's own */
+};
+/* on_answer follows exactly once, perhaps before this returns. */
+void ph_ingest_ask(struct ph_ingest *ingest, struct ph_ingest_question *question);
 /* Any thread, while the ingest exists: an application's configuration changed (NULL: all may have). */
 void ph_ingest_application_changed(struct ph_ingest *ingest, const struct ph_id *application);
 

@@ -163,6 +163,43 @@ void ph_ingest_submit(struct ph_ingest *ingest, struct ph_ingest_item *item)
     ph_subscription_cache_load(ingest->cache, item->tenant, item->application, &item->waiter);
 }
 
+static void answer(struct ph_ingest_question *question, struct ph_subscriptions *snapshot)
+{
+    bool taken = false;
+
+    for (size_t i = 0; i < snapshot->n_endpoints && !taken; i++)
+        taken = ph_endpoint_config_takes(snapshot->endpoints[i], question->event_type,
+                                         question->channels, question->n_channels);
+    ph_subscriptions_unref(snapshot);
+    question->on_answer(question, PH_OK, taken);
+}
+
+static void snapshot_for_question(struct ph_subscription_waiter *waiter, enum ph_err err,
+                                  struct ph_subscriptions *loaded)
+{
+    struct ph_ingest_question *question =
+        ph_container_of(waiter, struct ph_ingest_question, waiter);
+
+    if (err == PH_OK)
+        answer(question, loaded);
+    else
+        question->on_answer(question, err == PH_ERR_NOT_FOUND ? err : PH_ERR_UNAVAILABLE, false);
+}
+
+void ph_ingest_ask(struct ph_ingest *ingest, struct ph_ingest_question *question)
+{
+    struct ph_subscriptions *snapshot =
+        ph_subscription_cache_get(ingest->cache, question->tenant, question->application);
+
+    if (snapshot) {
+        answer(question, snapshot);
+        return;
+    }
+    question->waiter.on_loaded = snapshot_for_question;
+    ph_subscription_cache_load(ingest->cache, question->tenant, question->application,
+                               &question->waiter);
+}
+
 /* This node when the delivery goes out from memory at once; 0 when it has to wait in the database. */
 static int32_t owner_of(struct ph_node *node, const struct ph_endpoint_config *endpoint,
                         int32_t node_id)
