@@ -70,14 +70,16 @@ struct ph_db_req {
     int lengths[PH_DB_PARAMS_MAX];
     struct ph_arena *arena; /* holds small copies */
     /* err OK: res holds the rows, valid until on_done returns. Else res is NULL:
-     * CONFLICT unique violation (constraint name in `constraint`), DB_RETRY rolled back (serialisation, deadlock, or the
-     * statement raised 40001), DB_LOST outcome unknown, UNAVAILABLE surely not executed, DB_FAILED refused (logged). */
+     * CONFLICT unique violation (constraint name in `constraint`), DB_RETRY rolled back (serialisation, deadlock, a lock that
+     * was not to be had, or the statement raised 40001), DB_LOST outcome unknown, UNAVAILABLE surely not executed,
+     * DB_FAILED refused (logged). */
     void (*on_done)(struct ph_db_req *req, enum ph_err err, PGresult *res);
     const char *constraint; /* CONFLICT: valid during on_done */
     /* the module's own */
     struct ph_queue_node node;
     int results_due;
     bool prepares;
+    enum ph_db_role role; /* in a transaction */
 };
 
 /* arena: where parameter copies live, at least until on_done. */
@@ -101,6 +103,26 @@ void ph_db_add_str_array(
 
 /* Sends it (buffered; flushed at the end of the loop's step). on_done follows exactly once, never before this returns. */
 void ph_db_send(struct ph_db *db, struct ph_db_req *req);
+
+/*
+ * A transaction of several requests, on a connection that it has for itself meanwhile. What it gives as a `ph_db` is handed
+ * to store functions in place of the real one: their statements run in the transaction, one after the other, and a statement
+ * that fails is undone by itself. Nothing is committed before ph_db_commit. Waiting for a lock ends after 5 s (DB_RETRY).
+ *
+ * Every transaction is ended by commit or rollback, and before the ph_db that it came from is freed.
+ */
+struct ph_db_tx;
+/* Starts as soon as a connection is free; what is sent meanwhile waits. db is for transactions only. */
+struct ph_db_tx *ph_db_begin(struct ph_db *db);
+/* PH_DB_API or PH_DB_ENGINE: the role with which statements that are sent to the result run. Lives as long as the
+ * transaction. */
+struct ph_db *ph_db_tx_as(struct ph_db_tx *tx, enum ph_db_role role);
+/* The next two give the transaction up; none of its requests may be under way. OK: committed. DB_LOST: the outcome is
+ * unknown. UNAVAILABLE: surely not. done is never called before this returns. */
+typedef void (*ph_db_committed)(void *ctx, enum ph_err err);
+void ph_db_commit(struct ph_db_tx *tx, ph_db_committed done, void *ctx);
+void ph_db_rollback(struct ph_db_tx *tx);
+
 /* For programs without a loop of their own (command line): sends, steps the loop until done, returns what on_done was given;
  * the caller clears *res. req->on_done is not used. */
 PH_MUST_CHECK enum ph_err ph_db_run(struct ph_loop *loop, struct ph_db *db, struct ph_db_req *req,

@@ -84,7 +84,7 @@ static struct db_conn *choose(struct ph_db *db)
 
     for (int i = 0; i < db->options.connections; i++) {
         struct db_conn *conn = &db->conns[i];
-        if (conn->state != DB_READY || conn->sent.n >= DB_DEPTH)
+        if (conn->state != DB_READY || conn->tx != NULL || conn->sent.n >= DB_DEPTH)
             continue;
         if (best == NULL || conn->sent.n < best->sent.n)
             best = conn;
@@ -118,6 +118,7 @@ static void work(struct ph_task *task)
         if (!ph_db_submit(conn, req))
             ph_db_conn_lost(conn, NULL);
     }
+    ph_db_tx_work(db);
     for (int i = 0; i < db->options.connections; i++) {
         conn = &db->conns[i];
         if (conn->state == DB_READY && conn->unflushed)
@@ -153,13 +154,16 @@ void ph_db_free(struct ph_db *db)
     for (int i = 0; i < db->options.connections; i++)
         ph_db_conn_close(&db->conns[i]);
     for (int i = 0; i < db->options.connections; i++)
+        ph_db_tx_lost(&db->conns[i]);
+    ph_db_tx_fail_waiting(db);
+    for (int i = 0; i < db->options.connections; i++)
         ph_db_complete_all(db, &db->conns[i].sent, PH_ERR_DB_LOST);
     /* What callbacks send from now on lands in `failed`. */
     while (db->waiting.head != NULL || db->failed.head != NULL) {
         ph_db_complete_all(db, &db->waiting, PH_ERR_UNAVAILABLE);
         ph_db_complete_all(db, &db->failed, PH_ERR_UNAVAILABLE);
     }
-    assert(db->n_pending == 0);
+    assert(db->n_pending == 0 && db->n_txs == 0);
     if (!db->work_due) /* else the task still points here, and releases */
         release(db);
 }
@@ -172,6 +176,10 @@ bool ph_db_ready(const struct ph_db *db)
 void ph_db_send(struct ph_db *db, struct ph_db_req *req)
 {
     assert(req->stmt != NULL && req->on_done != NULL);
+    if (db->tx != NULL) {
+        ph_db_tx_send(db, req);
+        return;
+    }
     if (db->closing || db->n_pending >= db->options.max_waiting)
         ph_db_list_push(&db->failed, req);
     else if (db->greeted != NULL)

@@ -187,9 +187,12 @@ void ph_db_conn_lost(struct db_conn *conn, const char *reason)
     }
     if (was_ready && db->options.on_disconnect != NULL)
         db->options.on_disconnect(db, db->options.ctx);
+    ph_db_tx_lost(conn);
     ph_db_complete_all(db, &conn->sent, PH_ERR_DB_LOST);
-    if (!was_ready && db->n_ready == 0)
+    if (!was_ready && db->n_ready == 0) {
+        ph_db_tx_fail_waiting(db);
         ph_db_complete_all(db, &db->waiting, PH_ERR_UNAVAILABLE);
+    }
 }
 
 void ph_db_conn_flush(struct db_conn *conn)

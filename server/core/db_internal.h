@@ -1,6 +1,6 @@
 /*
  * What the files of the database module share: a ph_db owns connections, and a request is on exactly one list: `waiting`
- * or `failed` of the ph_db, `first` or `sent` of a connection.
+ * or `failed` of the ph_db, `first` or `sent` of a connection, `queued` of a transaction.
  */
 #ifndef POSTHORN_CORE_DB_INTERNAL_H
 #define POSTHORN_CORE_DB_INTERNAL_H
@@ -63,6 +63,7 @@ struct db_conn {
     bool was_ready; /* once: being ready again is a reconnect */
     bool unflushed;
 
+    struct ph_db_tx *tx;  /* the transaction that has it; plain requests go elsewhere */
     struct db_list first; /* sent from within on_connect */
     struct db_list sent;  /* oldest first; results arrive in this order */
     PGresult *res;        /* of the oldest: its rows, or its first error */
@@ -87,6 +88,9 @@ struct ph_db {
 
     struct db_list waiting, failed;
     size_t n_pending; /* requests whose on_done is still due */
+    struct ph_db_tx *tx;       /* this is the view of a transaction: requests are the transaction's */
+    struct ph_queue_node *txs; /* that wait for a connection, oldest first */
+    size_t n_txs;              /* not ended yet */
     struct ph_task work;
     bool work_due;
 };
@@ -116,11 +120,22 @@ void ph_db_conn_lost(struct db_conn *conn, const char *reason);
 void ph_db_conn_flush(struct db_conn *conn);
 
 /* db_pipeline.c */
-/* Hands a request to libpq's buffer. False: the connection does not work; the request is in `waiting` again if it surely
- * will not be executed, else in `sent`. */
+/* Hands a request to libpq's buffer. False: the connection does not work; the request is in `waiting` again (that
+ * of a transaction: in `failed`) if it surely will not be executed, else in `sent`. */
 bool ph_db_submit(struct db_conn *conn, struct ph_db_req *req);
 /* Takes all results that have arrived and completes their requests. */
 void ph_db_read_results(struct db_conn *conn);
 void ph_db_forget_prepared(struct db_conn *conn);
+
+/* db_tx.c */
+void ph_db_tx_send(struct ph_db *view, struct ph_db_req *req);
+/* Gives free connections to transactions that wait, and hands out the next request of each. */
+void ph_db_tx_work(struct ph_db *db);
+/* A request of the connection has ended; before its on_done. */
+void ph_db_tx_ended(struct db_conn *conn, struct ph_db_req *req, enum ph_err err);
+/* The connection is gone: the transaction is rolled back, or committed if that was under way. */
+void ph_db_tx_lost(struct db_conn *conn);
+/* There is no connection: those that wait for one fail. */
+void ph_db_tx_fail_waiting(struct ph_db *db);
 
 #endif

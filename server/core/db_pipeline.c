@@ -98,7 +98,7 @@ bool ph_db_submit(struct db_conn *conn, struct ph_db_req *req)
     req->constraint = NULL;
     if (!send_parts(conn, req)) {
         /* Without its sync the server rolls it back. */
-        ph_db_list_push_front(&conn->db->waiting, req);
+        ph_db_list_push_front(conn->tx != NULL ? &conn->db->failed : &conn->db->waiting, req);
         return false;
     }
     ph_db_list_push(&conn->sent, req);
@@ -115,7 +115,8 @@ static enum ph_err err_of(const char *sqlstate)
 {
     if (strcmp(sqlstate, "23505") == 0)
         return PH_ERR_CONFLICT;
-    if (strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0)
+    if (strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0 ||
+        strcmp(sqlstate, "55P03") == 0)
         return PH_ERR_DB_RETRY;
     if (is_class(sqlstate, "08") || strcmp(sqlstate, "57P01") == 0 ||
         strcmp(sqlstate, "57P02") == 0 || strcmp(sqlstate, "57P03") == 0 ||
@@ -169,6 +170,8 @@ static void finish_oldest(struct db_conn *conn)
         log_failure(conn->db, req->stmt, res);
     if (err == PH_ERR_CONFLICT)
         req->constraint = PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME);
+    if (conn->tx != NULL)
+        ph_db_tx_ended(conn, req, err);
     ph_db_complete(conn->db, req, err, err == PH_OK ? res : NULL);
     PQclear(res);
     if (conn->db->waiting.head != NULL)
