@@ -19,6 +19,8 @@ struct ph_node;   /* what all threads share: node.h */
 struct ph_ingest; /* this thread's ingest: ingest.h */
 struct ph_auth;
 struct ph_trial_hub;
+struct ph_once; /* a request with an Idempotency-Key: api/once.h */
+struct ph_once_table;
 
 /* What one http thread has; made on that thread. */
 struct ph_api {
@@ -26,9 +28,12 @@ struct ph_api {
     struct ph_loop *loop;
     struct ph_db *db;        /* role posthorn_api */
     struct ph_db *engine_db; /* role posthorn_engine: authentication, and what writes deliveries */
+    struct ph_db *changes;   /* for transactions of several statements */
     struct ph_auth *auth;
     struct ph_ingest *ingest;
     struct ph_trial_hub *trials;
+    struct ph_once_table *once;
+    bool stopping; /* its databases are about to go */
 };
 
 #define PH_PATH_PARAMS_MAX 4
@@ -41,9 +46,21 @@ struct ph_call {
     struct ph_id api_key;
     struct ph_str
         params[PH_PATH_PARAMS_MAX]; /* path parameters in order, percent-decoded, in the arena */
+    struct ph_once *once;           /* how it is answered; NULL: plainly */
     void *data;                     /* the handler's own */
     bool
+        wakes_dispatcher; /* set by a handler that made deliveries: as soon as they are committed, they are looked for */
+    bool
         is_operational; /* about operational endpoints: those of the tenant's internal application */
+};
+
+/* What a request costs, and how it is repeated: api/once.h. */
+enum ph_route_class {
+    PH_CLASS_PUBLIC,
+    PH_CLASS_READ,
+    PH_CLASS_WRITE,
+    PH_CLASS_SLOW,
+    PH_CLASS_SEND
 };
 
 enum ph_route_scope { PH_SCOPE_PUBLIC, PH_SCOPE_READ, PH_SCOPE_WRITE, PH_SCOPE_SEND };
@@ -59,6 +76,9 @@ struct ph_route {
 
 /* All routes; ends with a row whose method is NULL. */
 extern const struct ph_route ph_routes[];
+
+/* Of a row of ph_routes. */
+enum ph_route_class ph_route_class(const struct ph_route *route);
 
 /* on_request of the server: finds the route, authenticates, calls the handler; answers 404, 405 and 401 itself. */
 void ph_api_on_request(struct ph_request *request);
@@ -137,6 +157,8 @@ bool ph_page_read_ids(struct ph_call *call, bool descending_by_default, enum ph_
 
 /* A writer on a buffer of the request's arena, with room for `max_bytes`. */
 struct ph_json_writer *ph_answer_writer(struct ph_call *call, size_t max_bytes);
+/* Answers and gives the call up. body: JSON in the arena, or whatever else content_type says of a GET. */
+void ph_answer(struct ph_call *call, int status, const char *content_type, struct ph_str body);
 /* Answers with what the writer has; overflow answers 500. */
 void ph_answer_json(struct ph_call *call, int status, struct ph_json_writer *w);
 void ph_answer_empty(struct ph_call *call, int status);

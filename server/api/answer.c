@@ -1,4 +1,6 @@
-#include "posthorn/api.h"
+#include "api/once.h"
+#include "posthorn/dispatcher.h"
+#include "posthorn/node.h"
 
 struct answer {
     struct ph_json_writer w;
@@ -20,6 +22,17 @@ struct ph_json_writer *ph_answer_writer(struct ph_call *call, size_t max_bytes)
     return &answer->w;
 }
 
+void ph_answer(struct ph_call *call, int status, const char *content_type, struct ph_str body)
+{
+    if (call->once) {
+        ph_once_answer(call, status, content_type, body);
+        return;
+    }
+    if (call->wakes_dispatcher)
+        ph_dispatcher_nudge(call->api->node->dispatcher, 0);
+    ph_request_answer(call->req, status, content_type, body);
+}
+
 void ph_answer_json(struct ph_call *call, int status, struct ph_json_writer *w)
 {
     struct ph_str body = ph_buf_str(w->buf);
@@ -28,12 +41,12 @@ void ph_answer_json(struct ph_call *call, int status, struct ph_json_writer *w)
         status = 500;
         body = PH_STR("{\"code\":\"internal_error\",\"detail\":\"The answer is too large.\"}");
     }
-    ph_request_answer(call->req, status, "application/json", body);
+    ph_answer(call, status, "application/json", body);
 }
 
 void ph_answer_empty(struct ph_call *call, int status)
 {
-    ph_request_answer(call->req, status, NULL, PH_STR(""));
+    ph_answer(call, status, NULL, PH_STR(""));
 }
 
 void ph_answer_page_begin(struct ph_json_writer *w)

@@ -1,4 +1,4 @@
-#include "posthorn/api.h"
+#include "api/once.h"
 #include "posthorn/auth.h"
 #include "posthorn/ingest.h"
 #include "posthorn/node.h"
@@ -38,9 +38,11 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
     api->loop = loop;
     api->db = open_db(loop, node, PH_DB_API, "api", thread_index);
     api->engine_db = open_db(loop, node, PH_DB_ENGINE, "engine", thread_index);
+    api->changes = open_db(loop, node, PH_DB_API, "changes", thread_index);
     api->auth = ph_auth_new(loop, api->engine_db);
     api->ingest = ph_ingest_new(loop, node);
     api->trials = ph_trial_hub_new(loop);
+    api->once = ph_once_table_new();
     return api;
 }
 
@@ -48,11 +50,14 @@ void ph_api_free(struct ph_api *api)
 {
     if (!api)
         return;
+    api->stopping = true;
+    ph_db_free(api->changes);
     ph_db_free(api->db);
     ph_db_free(api->engine_db);
     ph_ingest_free(api->ingest);
     ph_trial_hub_free(api->trials);
     ph_auth_free(api->auth);
+    ph_once_table_free(api->once);
     free(api);
 }
 
@@ -66,7 +71,7 @@ static void handle(struct ph_call *call, const struct ph_identity *identity)
 {
     call->tenant = identity->tenant;
     call->api_key = identity->api_key;
-    call->route->handler(call);
+    ph_once_handle(call);
 }
 
 static void on_identity(void *ctx, enum ph_err err, const struct ph_identity *identity)

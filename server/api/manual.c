@@ -7,7 +7,6 @@
 #include "api/message_json.h"
 #include "api/routes.h"
 #include "posthorn/clock.h"
-#include "posthorn/dispatcher.h"
 #include "posthorn/event_type.h"
 #include "posthorn/node.h"
 #include "posthorn/outcome_batch.h"
@@ -35,7 +34,7 @@ static void on_resent(void *ctx, enum ph_err err)
     } else if (err != PH_OK) {
         ph_answer_error(call, err, NULL);
     } else {
-        ph_dispatcher_nudge(call->api->node->dispatcher, 0);
+        call->wakes_dispatcher = true;
         w = ph_answer_writer(call, 16);
         ph_jw_object_begin(w);
         ph_jw_object_end(w);
@@ -92,7 +91,7 @@ static void on_sample_sent(void *ctx, enum ph_err err)
         ph_answer_error(call, err, err == PH_ERR_CONFLICT ? DISABLED : NULL);
         return;
     }
-    ph_dispatcher_nudge(call->api->node->dispatcher, 0);
+    call->wakes_dispatcher = true;
     w = ph_answer_writer(call, ph_api_message_bytes(&sample->view));
     ph_api_write_message(w, &sample->view);
     ph_answer_json(call, 200, w);

@@ -13,6 +13,8 @@ const struct ph_route ph_routes[] = {
     {NULL, NULL, NULL, PH_SCOPE_PUBLIC, NULL, NULL},
 };
 
+#define ROUTES (sizeof ph_routes / sizeof *ph_routes)
+
 #define METHODS_MAX 8
 
 /* One segment of the paths that share everything in front of it. Lives as long as the process. */
@@ -25,6 +27,7 @@ struct segment {
 };
 
 static struct segment root;
+static enum ph_route_class classes[ROUTES];
 static pthread_once_t root_once = PTHREAD_ONCE_INIT;
 
 static struct segment *child_of(struct segment *parent, struct ph_str name)
@@ -44,6 +47,26 @@ static struct segment *child_of(struct segment *parent, struct ph_str name)
     return child;
 }
 
+static enum ph_route_class class_of(const char *text)
+{
+    static const char *const texts[] = {[PH_CLASS_PUBLIC] = "public",
+                                        [PH_CLASS_READ] = "read",
+                                        [PH_CLASS_WRITE] = "write",
+                                        [PH_CLASS_SLOW] = "slow",
+                                        [PH_CLASS_SEND] = "send"};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(text, texts[i]) == 0)
+            return (enum ph_route_class)i;
+    assert(!"a row of routes.def has a rate class that is none");
+    return PH_CLASS_PUBLIC;
+}
+
+enum ph_route_class ph_route_class(const struct ph_route *route)
+{
+    return classes[route - ph_routes];
+}
+
 static void build(void)
 {
     for (const struct ph_route *r = ph_routes; r->method; r++) {
@@ -51,6 +74,7 @@ static void build(void)
         struct segment *at = &root;
         int n_params = 0;
 
+        classes[r - ph_routes] = class_of(r->rate_class);
         while (rest.len > 0 && ph_str_split(&rest, '/', &part)) {
             bool is_param = part.ptr[0] == '{';
             n_params += is_param;

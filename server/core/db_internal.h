@@ -87,8 +87,8 @@ struct ph_db {
     struct db_conn *greeted; /* on_connect is running for it */
 
     struct db_list waiting, failed;
-    size_t n_pending; /* requests whose on_done is still due */
-    struct ph_db_tx *tx;       /* this is the view of a transaction: requests are the transaction's */
+    size_t n_pending;    /* requests whose on_done is still due */
+    struct ph_db_tx *tx; /* this is the view of a transaction: requests are the transaction's */
     struct ph_queue_node *txs; /* that wait for a connection, oldest first */
     size_t n_txs;              /* not ended yet */
     struct ph_task work;

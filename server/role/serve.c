@@ -272,8 +272,8 @@ static void run_probe(struct ph_task *task)
     struct probe *probe = ph_container_of(task, struct probe, task);
     const struct ph_api *api = probe->api;
 
-    probe->ready =
-        ph_db_ready(api->db) && ph_db_ready(api->engine_db) && ph_ingest_ready(api->ingest);
+    probe->ready = ph_db_ready(api->db) && ph_db_ready(api->engine_db) &&
+                   ph_db_ready(api->changes) && ph_ingest_ready(api->ingest);
     sem_post(&probe->done);
 }
 

@@ -210,6 +210,8 @@ SELECT (SELECT count(*)::int4 FROM dead WHERE dead_at IS NULL), (SELECT count(*)
 -- name: housekeeping
 WITH expired AS (
     DELETE FROM idempotency_keys WHERE message_id < uuid_floor(now() - interval '12 hours')
+), old_answers AS (
+    DELETE FROM kept_answers WHERE created_at < now() - interval '12 hours'
 ), full_buckets AS (
     DELETE FROM endpoint_schedule WHERE next_due_at = 'infinity' AND busy_node IS NULL
                                     AND refilled_at < now() - interval '10 minutes'

@@ -50,6 +50,7 @@ static const char seed[] =
     "'e', t, msg);"
     "    INSERT INTO idempotency_keys (tenant_id, key, message_id) VALUES (t, gen_random_uuid(), "
     "msg);"
+    "    INSERT INTO kept_answers (tenant_id, key) VALUES (t, gen_random_uuid());"
     "    INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at) "
     "VALUES (ep, msg, t, app, now());"
     "    INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at) VALUES (ep, t, now());"

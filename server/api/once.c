@@ -1,0 +1,224 @@
+#include "api/once.h"
+
+#include "api/message_in.h"
+#include "posthorn/idempotency.h"
+#include "posthorn/map.h"
+#include "posthorn/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ph_once_table {
+    struct ph_map under_way; /* by key */
+};
+
+/* Lives in its request's arena. */
+struct ph_once {
+    struct ph_map_node node; /* of the one that works; its twins are in no map */
+    struct ph_call *call;
+    struct ph_id key;
+    struct ph_once *twin;  /* the next one that waits for the same answer */
+    struct ph_api *thread; /* what the request came with */
+    struct ph_api api;     /* what the handler gets: its databases are the transaction */
+    struct ph_db_tx *tx;   /* NULL: class slow, or not begun */
+    struct ph_kept_answer answer;
+};
+
+struct ph_once_table *ph_once_table_new(void)
+{
+    return ph_calloc(1, sizeof(struct ph_once_table));
+}
+
+void ph_once_table_free(struct ph_once_table *table)
+{
+    ph_map_free(&table->under_way);
+    free(table);
+}
+
+static uint64_t hash_of(struct ph_id key)
+{
+    uint64_t hash;
+
+    memcpy(&hash, key.b, sizeof hash);
+    return hash;
+}
+
+static struct ph_once *find(const struct ph_once_table *table, struct ph_id key)
+{
+    struct ph_map_node *node = ph_map_first(&table->under_way, hash_of(key));
+
+    for (; node; node = ph_map_next(node)) {
+        struct ph_once *once = ph_container_of(node, struct ph_once, node);
+        if (ph_id_eq(once->key, key))
+            return once;
+    }
+    return NULL;
+}
+
+static void start(struct ph_once *once);
+
+static const struct ph_keyring *keyring(const struct ph_once *once)
+{
+    return once->thread->node->keyring;
+}
+
+/* Answers what the handler would have, from now on without this module. */
+static void answer_plainly(struct ph_once *once, int status, const char *content_type,
+                           struct ph_str body)
+{
+    struct ph_call *call = once->call;
+
+    call->once = NULL;
+    ph_answer(call, status, content_type, body);
+}
+
+/* It was done, now or before: all twins get the answer. Theirs first, for it lives in this request's arena. */
+static void finish(struct ph_once *once)
+{
+    struct ph_str body = once->answer.body;
+    const char *content_type = body.len > 0 ? "application/json" : NULL;
+    struct ph_once *twin = once->twin, *next;
+
+    ph_map_remove(&once->thread->once->under_way, &once->node);
+    for (; twin; twin = next) {
+        next = twin->twin;
+        answer_plainly(twin, once->answer.status, content_type, body);
+    }
+    answer_plainly(once, once->answer.status, content_type, body);
+}
+
+/* It was not done: the next twin has its turn. */
+static void pass_on(struct ph_once *once)
+{
+    struct ph_map *under_way = &once->thread->once->under_way;
+    struct ph_once *twin = once->twin, *next;
+
+    ph_map_remove(under_way, &once->node);
+    for (; twin && twin->thread->stopping; twin = next) {
+        next = twin->twin;
+        twin->call->once = NULL;
+        ph_answer_error(twin->call, PH_ERR_UNAVAILABLE, NULL);
+    }
+    if (!twin)
+        return;
+    ph_map_add(under_way, &twin->node, hash_of(twin->key));
+    start(twin);
+}
+
+static void fail(struct ph_once *once, enum ph_err err)
+{
+    struct ph_call *call = once->call;
+
+    if (once->tx)
+        ph_db_rollback(once->tx);
+    pass_on(once);
+    call->once = NULL;
+    ph_answer_error(call, err, NULL);
+}
+
+static void on_committed(void *ctx, enum ph_err err)
+{
+    struct ph_once *once = ctx;
+
+    once->tx = NULL;
+    if (err == PH_OK)
+        finish(once);
+    else
+        fail(once, err);
+}
+
+static void on_kept(void *ctx, enum ph_err err)
+{
+    struct ph_once *once = ctx;
+
+    if (!once->tx)
+        finish(once); /* done it is, kept or not */
+    else if (err == PH_OK)
+        ph_db_commit(once->tx, on_committed, once);
+    else
+        fail(once, err);
+}
+
+void ph_once_answer(struct ph_call *call, int status, const char *content_type, struct ph_str body)
+{
+    struct ph_once *once = call->once;
+
+    if (status >= 200 && status < 300) {
+        once->answer = (struct ph_kept_answer){status, body};
+        ph_idempotency_keep(call->api->db, call->req->arena, keyring(once), call->tenant, once->key,
+                            &once->answer, on_kept, once);
+        return;
+    }
+    if (once->tx)
+        ph_db_rollback(once->tx);
+    pass_on(once);
+    answer_plainly(once, status, content_type, body);
+}
+
+static void on_looked_up(void *ctx, enum ph_err err, const struct ph_kept_answer *kept)
+{
+    struct ph_once *once = ctx;
+
+    if (err != PH_OK) {
+        fail(once, err);
+    } else if (kept) {
+        once->answer = *kept;
+        if (once->tx)
+            ph_db_rollback(once->tx);
+        finish(once);
+    } else {
+        once->call->route->handler(once->call);
+    }
+}
+
+static void start(struct ph_once *once)
+{
+    struct ph_call *call = once->call;
+    struct ph_arena *arena = call->req->arena;
+
+    if (ph_route_class(call->route) == PH_CLASS_SLOW) {
+        ph_idempotency_find_answer(call->api->db, arena, keyring(once), call->tenant, once->key,
+                                   on_looked_up, once);
+        return;
+    }
+    once->tx = ph_db_begin(once->thread->changes);
+    once->api = *once->thread;
+    once->api.db = ph_db_tx_as(once->tx, PH_DB_API);
+    once->api.engine_db = ph_db_tx_as(once->tx, PH_DB_ENGINE);
+    call->api = &once->api;
+    ph_idempotency_take(call->api->db, arena, keyring(once), call->tenant, once->key, on_looked_up,
+                        once);
+}
+
+static bool is_once(const struct ph_call *call)
+{
+    enum ph_route_class class = ph_route_class(call->route);
+
+    return strcmp(call->route->method, "POST") == 0 &&
+           (class == PH_CLASS_WRITE || class == PH_CLASS_SLOW);
+}
+
+void ph_once_handle(struct ph_call *call)
+{
+    struct ph_once *once, *first;
+    struct ph_id key;
+
+    if (!is_once(call) || !ph_api_idempotency_id(call, 0, &key)) {
+        call->route->handler(call);
+        return;
+    }
+    ph_request_keep(call->req);
+    once = ph_arena_new_of(call->req->arena, struct ph_once);
+    once->call = call;
+    once->key = key;
+    once->thread = call->api;
+    call->once = once;
+    first = find(call->api->once, key);
+    if (first) {
+        once->twin = first->twin;
+        first->twin = once;
+        return;
+    }
+    ph_map_add(&call->api->once->under_way, &once->node, hash_of(key));
+    start(once);
+}
