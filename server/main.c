@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"migrate", ph_role_migrate, "", "bring the database up to date"},
     {"tenant", ph_role_tenant, "create --name NAME", "make a tenant"},
     {"key", ph_role_key, "create --tenant org_...", "make an API key of a tenant"},
+    {"sql-user", ph_role_sql_user, "create --role NAME", "let a PostgreSQL role send from SQL"},
     {"master-key", ph_role_master_key, "", "print a new random master key"},
     {"rekey", ph_role_rekey, "[options]", "move to a new master key while nodes run"},
     {"config", ph_role_config, "", "print the effective settings"},

@@ -16,6 +16,7 @@ struct ph_ingest;
 struct ph_ingest_item {
     /* in: all of `message` but its payload and subscriptions, which ingest sets */
     struct ph_new_message message;
+    struct ph_id stored; /* id of a message that is stored already; zero: it gets a new one */
     struct ph_id tenant;
     struct ph_str application; /* id or uid, as the request names it */
     struct ph_str body;        /* payload bytes; valid until submit returns */
@@ -23,7 +24,8 @@ struct ph_ingest_item {
     size_t n_channels;
     struct ph_arena *arena;
     /*
-     * OK: committed; message.payload has id and bytes. CONFLICT with replay_of zero: the event id is taken; CONFLICT with
+     * OK: committed; message.payload has id and bytes. CONFLICT with replay_of zero: the event id is taken, or somebody
+     * else has matched the stored message; CONFLICT with
      * replay_of set: the idempotency key has made that message before. NOT_FOUND: no such application. UNAVAILABLE,
      * INTERNAL: not stored. The payload is ingest's again when on_done returns.
      */
@@ -40,12 +42,15 @@ struct ph_ingest_item {
     struct ph_job_list jobs;
 };
 
-/* Has a database connection of its own. For the loop's thread, like all calls here that say nothing else. */
-struct ph_ingest *ph_ingest_new(struct ph_loop *loop, struct ph_node *node);
+/* Has a database connection of its own. for_stored: all its messages are stored already, and only matched. For the loop's
+ * thread, like all calls here that say nothing else. */
+struct ph_ingest *ph_ingest_new(struct ph_loop *loop, struct ph_node *node, bool for_stored);
 /* Requests that still wait are answered UNAVAILABLE first. */
 void ph_ingest_free(struct ph_ingest *ingest);
 /* Its database connection is up. */
 bool ph_ingest_ready(const struct ph_ingest *ingest);
+/* Its database connection, for statements of its owner while no message is under way. */
+struct ph_db *ph_ingest_db(struct ph_ingest *ingest);
 /* Takes the message; on_done follows exactly once, perhaps before this returns. */
 void ph_ingest_submit(struct ph_ingest *ingest, struct ph_ingest_item *item);
 

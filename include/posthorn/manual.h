@@ -10,8 +10,8 @@
 
 typedef void (*ph_manual_done)(void *ctx, enum ph_err err);
 
-/* One delivery of a message (id or event id). NOT_FOUND: no such endpoint or message; CONFLICT: the endpoint is disabled;
- * VALIDATION: the payload has expired. */
+/* One delivery of a message (id or event id). NOT_FOUND: no such endpoint or message; CONFLICT: the endpoint is disabled, or
+ * the message's endpoints are not decided yet; VALIDATION: the payload has expired. */
 void ph_delivery_resend(struct ph_db *db, struct ph_arena *arena,
                         const struct ph_endpoint_path *path, struct ph_str message,
                         ph_manual_done done, void *ctx);

@@ -32,6 +32,7 @@ enum ph_rejection {
     PH_REJECTED_STALE,
     PH_REJECTED_KEY,      /* the idempotency key has been used */
     PH_REJECTED_EVENT_ID, /* the application has a message with this event id */
+    PH_REJECTED_MATCHED,  /* of a stored message: its endpoints have been decided */
 };
 
 struct ph_message_batch;
@@ -65,6 +66,21 @@ void ph_message_batch_store(struct ph_message_batch *batch, struct ph_db *db,
 void ph_message_batch_find(struct ph_message_batch *batch, struct ph_db *db,
                            void (*on_done)(enum ph_err err, const bool *known, void *ctx),
                            void *ctx);
+
+/*
+ * The same two for messages that are stored already, and whose endpoints nobody has decided yet: of the batch only the
+ * deliveries are stored, and the messages' rows in unmatched_messages go. gone[i]: there is no such row any more; known[i]:
+ * and deliveries of the batch are there, claimed as it says.
+ */
+void ph_message_batch_match(struct ph_message_batch *batch, struct ph_db *db,
+                            void (*on_done)(enum ph_err err, const int *rejected,
+                                            const enum ph_rejection *why, size_t n_rejected,
+                                            void *ctx),
+                            void *ctx);
+void ph_message_batch_find_matched(struct ph_message_batch *batch, struct ph_db *db,
+                                   void (*on_done)(enum ph_err err, const bool *known,
+                                                   const bool *gone, void *ctx),
+                                   void *ctx);
 
 /* The message that was made with an idempotency key. NOT_FOUND: none (any more). */
 void ph_idempotency_find(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,

@@ -40,7 +40,7 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
     api->engine_db = open_db(loop, node, PH_DB_ENGINE, "engine", thread_index);
     api->changes = open_db(loop, node, PH_DB_API, "changes", thread_index);
     api->auth = ph_auth_new(loop, api->engine_db);
-    api->ingest = ph_ingest_new(loop, node);
+    api->ingest = ph_ingest_new(loop, node, false);
     api->trials = ph_trial_hub_new(loop);
     api->once = ph_once_table_new();
     return api;

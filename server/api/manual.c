@@ -28,7 +28,7 @@ static void on_resent(void *ctx, enum ph_err err)
     struct ph_json_writer *w;
 
     if (err == PH_ERR_CONFLICT) {
-        ph_answer_error(call, err, DISABLED);
+        ph_answer_error(call, err, "The endpoint is disabled, or the message is not due yet.");
     } else if (err == PH_ERR_VALIDATION) {
         ph_answer_error(call, err, "The payload of the message has expired.");
     } else if (err != PH_OK) {

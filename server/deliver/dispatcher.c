@@ -6,6 +6,7 @@
 #include "posthorn/data_key.h"
 #include "posthorn/endpoint_health.h"
 #include "posthorn/log.h"
+#include "posthorn/matcher.h"
 #include "posthorn/task_worker.h"
 
 #include <pthread.h>
@@ -28,6 +29,7 @@
 #define HOUSEKEEPING_AGAIN_MS (60 * 1000)
 /* Time to give back what the node holds when it stops. */
 #define UNREGISTER_MS 3000
+#define IDLE_AGAIN_MS 10
 #define HELD_MAX      64
 
 struct ph_dispatcher {
@@ -36,6 +38,7 @@ struct ph_dispatcher {
     struct ph_db *
         db; /* the one connection that holds the node's lock, so that claims end with its identity */
     struct ph_task_worker *tasks;
+    struct ph_matcher *matcher;
     pthread_t thread;
     ph_application_changed_fn on_application_changed;
     void *ctx;
@@ -49,6 +52,7 @@ struct ph_dispatcher {
     struct ph_id full[HELD_MAX]; /* tenants that claims leave alone for as long as they are full */
     size_t n_full;
     struct ph_timer claim_timer, take_over_timer, housekeeping_timer, register_timer, stop_timer;
+    struct ph_timer idle_timer;
     /* from other threads */
     struct ph_task nudge, pause, stop;
     sem_t is_paused;
@@ -341,6 +345,7 @@ static void endpoint_changed(struct ph_dispatcher *d, struct ph_id endpoint)
 static void application_changed(struct ph_dispatcher *d, const struct ph_id *application)
 {
     d->on_application_changed(application, d->ctx);
+    ph_matcher_application_changed(d->matcher, application);
     for (int i = 0; i < d->node->n_couriers; i++)
         ph_courier_application_changed(d->node->couriers[i], *application);
 }
@@ -348,6 +353,7 @@ static void application_changed(struct ph_dispatcher *d, const struct ph_id *app
 static void everything_changed(struct ph_dispatcher *d)
 {
     d->on_application_changed(NULL, d->ctx);
+    ph_matcher_application_changed(d->matcher, NULL);
     for (int i = 0; i < d->node->n_couriers; i++)
         ph_courier_endpoint_changed(d->node->couriers[i], NULL);
 }
@@ -405,12 +411,14 @@ static void cancelled(struct ph_dispatcher *d, const char *text)
         ph_courier_cancel(ph_node_courier(d->node, id), id, before_ms);
 }
 
-/* "app:UUID", "ep:UUID" and "tenant:UUID", sent by the statements that change one; "keys": there is a new data key. */
+/* "app:UUID", "ep:UUID" and "tenant:UUID", sent by the statements that change one; "keys": there is a new data key;
+ * "unmatched:MS": a message is due to be matched then. */
 static void notified(struct ph_db *db, const char *channel, const char *payload, void *ctx)
 {
     struct ph_dispatcher *d = ctx;
     struct ph_str text = ph_str_of(payload);
     struct ph_id id;
+    int64_t due_ms;
 
     (void)db;
     (void)channel;
@@ -426,6 +434,9 @@ static void notified(struct ph_db *db, const char *channel, const char *payload,
         cancelled(d, payload + 7);
     else if (ph_str_eq(text, PH_STR("keys")))
         refresh_keys(d);
+    else if (ph_str_starts(text, PH_STR("unmatched:")) &&
+             ph_str_to_i64(ph_str_of(payload + 10), &due_ms) == PH_OK)
+        ph_matcher_nudge(d->matcher, due_ms);
 }
 
 static void tell_couriers(struct ph_dispatcher *d)
@@ -450,6 +461,7 @@ static void registered(enum ph_err err, int32_t node_id, void *ctx)
         return;
     tell_couriers(d);
     everything_changed(d); /* news may have been missed */
+    ph_matcher_nudge(d->matcher, 0);
     take_over(d);
     claim_in(d, 0);
 }
@@ -508,6 +520,7 @@ static void pause_all(struct ph_task *task)
 
     d->paused = true;
     ph_task_worker_pause(d->tasks);
+    ph_matcher_pause(d->matcher);
     sem_post(&d->is_paused);
 }
 
@@ -526,20 +539,32 @@ static void stop_anyway(struct ph_timer *timer)
     ph_loop_stop(ph_container_of(timer, struct ph_dispatcher, stop_timer)->loop);
 }
 
+/* Not before the matcher's last statement is answered, which may claim deliveries. */
+static void unregister(struct ph_timer *timer)
+{
+    struct ph_dispatcher *d = ph_container_of(timer, struct ph_dispatcher, idle_timer);
+    struct errand *errand;
+
+    if (!ph_matcher_is_idle(d->matcher)) {
+        ph_timer_set(d->loop, timer, ph_loop_now_ms(d->loop) + IDLE_AGAIN_MS);
+        return;
+    }
+    errand = errand_new(d);
+    ph_node_unregister(d->db, errand->arena, identity(d), unregistered, errand);
+    atomic_store(&d->node->id, 0);
+}
+
 static void stop(struct ph_task *task)
 {
     struct ph_dispatcher *d = ph_container_of(task, struct ph_dispatcher, stop);
-    int32_t id = identity(d);
 
     d->stopping = d->paused = true;
-    atomic_store(&d->node->id, 0);
-    if (!id || !ph_db_ready(d->db)) { /* whoever comes next takes over */
+    if (!identity(d) || !ph_db_ready(d->db)) { /* whoever comes next takes over */
         ph_loop_stop(d->loop);
         return;
     }
     ph_timer_set(d->loop, &d->stop_timer, ph_loop_now_ms(d->loop) + UNREGISTER_MS);
-    struct errand *errand = errand_new(d);
-    ph_node_unregister(d->db, errand->arena, id, unregistered, errand);
+    unregister(&d->idle_timer);
 }
 
 static void *run(void *arg)
@@ -574,6 +599,7 @@ struct ph_dispatcher *ph_dispatcher_start(struct ph_node *node,
     d->housekeeping_timer.on_timer = housekeeping_due;
     d->register_timer.on_timer = register_due;
     d->stop_timer.on_timer = stop_anyway;
+    d->idle_timer.on_timer = unregister;
     node->dispatcher = d;
     d->db = ph_db_new(d->loop, &(struct ph_db_options){.conninfo = node->config->database_url,
                                                        .role = PH_DB_ENGINE,
@@ -585,6 +611,7 @@ struct ph_dispatcher *ph_dispatcher_start(struct ph_node *node,
                                                        .on_notify = notified,
                                                        .ctx = d});
     d->tasks = ph_task_worker_new(d->loop, node);
+    d->matcher = ph_matcher_new(d->loop, node);
     ph_timer_set(d->loop, &d->take_over_timer, ph_loop_now_ms(d->loop) + TAKE_OVER_MS);
     ph_timer_set(d->loop, &d->housekeeping_timer, ph_loop_now_ms(d->loop) + 1);
     if (pthread_create(&d->thread, NULL, run, d) != 0)
@@ -604,6 +631,8 @@ void ph_dispatcher_stop(struct ph_dispatcher *d)
     ph_loop_post(d->loop, &d->stop);
     pthread_join(d->thread, NULL);
     d->stopping = true;
+    ph_timer_clear(d->loop, &d->idle_timer);
+    ph_matcher_free(d->matcher);
     ph_task_worker_free(d->tasks);
     ph_db_free(d->db);
     ph_timer_clear(d->loop, &d->claim_timer);

@@ -25,6 +25,7 @@ struct ph_ingest {
     struct ph_db *db;
     struct ph_subscription_cache *cache;
     struct ph_message_batch *batch;
+    bool for_stored;
     struct item_list waiting;      /* matched, not sent */
     struct ph_ingest_item **items; /* of the batch in flight, by index */
     int n_items;
@@ -135,6 +136,11 @@ bool ph_ingest_ready(const struct ph_ingest *ingest)
     return ph_db_ready(ingest->db);
 }
 
+struct ph_db *ph_ingest_db(struct ph_ingest *ingest)
+{
+    return ingest->db;
+}
+
 void ph_ingest_submit(struct ph_ingest *ingest, struct ph_ingest_item *item)
 {
     struct ph_subscriptions *snapshot =
@@ -152,9 +158,9 @@ void ph_ingest_submit(struct ph_ingest *ingest, struct ph_ingest_item *item)
         return;
     }
     ingest->under_way_bytes += item->body.len;
-    item->message.payload =
-        ph_payload_new(ph_id_new(ph_clock_wall_ms()), item->tenant, application,
-                       item->message.event_type, item->message.content_type, item->body);
+    item->message.payload = ph_payload_new(
+        ingest->for_stored ? item->stored : ph_id_new(ph_clock_wall_ms()), item->tenant,
+        application, item->message.event_type, item->message.content_type, item->body);
     if (snapshot) {
         enqueue(item, snapshot);
         return;
@@ -281,7 +287,10 @@ static void flush(struct ph_task *task)
     }
     ingest->n_items = ph_message_batch_count(ingest->batch);
     ingest->in_flight = true;
-    ph_message_batch_store(ingest->batch, ingest->db, stored, ingest);
+    if (ingest->for_stored)
+        ph_message_batch_match(ingest->batch, ingest->db, stored, ingest);
+    else
+        ph_message_batch_store(ingest->batch, ingest->db, stored, ingest);
 }
 
 static void accept_item(struct ph_ingest_item *item, struct ph_job_list *jobs)
@@ -290,7 +299,10 @@ static void accept_item(struct ph_ingest_item *item, struct ph_job_list *jobs)
 
     while ((job = ph_job_list_take(&item->jobs)))
         ph_job_list_add(jobs, job);
-    ph_metric_add(ingest_messages, 1);
+    if (item->ingest->for_stored)
+        ph_metric_add(messages_matched, 1);
+    else
+        ph_metric_add(ingest_messages, 1);
     finish(item, PH_OK);
 }
 
@@ -339,6 +351,7 @@ static void reject(struct ph_ingest *ingest, struct ph_ingest_item *item, enum p
                             key_found, item);
         return;
     case PH_REJECTED_EVENT_ID:
+    case PH_REJECTED_MATCHED:
         finish(item, PH_ERR_CONFLICT);
         return;
     }
@@ -372,9 +385,10 @@ static void find(struct ph_ingest *ingest);
 
 /*
  * The batch was sent and its answer lost, or a message of it is there already because that had happened before. Those that
- * are in the database were stored whole, with their deliveries claimed under the identity that their jobs carry.
+ * are in the database were stored whole, with their deliveries claimed under the identity that their jobs carry. One that is
+ * gone without them was matched by somebody else.
  */
-static void found(enum ph_err err, const bool *known, void *ctx)
+static void found_matched(enum ph_err err, const bool *known, const bool *gone, void *ctx)
 {
     struct ph_ingest *ingest = ctx;
     struct ph_job_list jobs = {NULL, NULL, 0};
@@ -385,15 +399,32 @@ static void found(enum ph_err err, const bool *known, void *ctx)
         return;
     }
     for (int i = 0; i < ingest->n_items; i++) {
-        ingest->items[i]->in_doubt = !known[i];
+        ingest->items[i]->in_doubt = !gone[i];
         if (known[i])
             accept_item(ingest->items[i], &jobs);
+        else if (gone[i])
+            finish(ingest->items[i], PH_ERR_CONFLICT);
     }
     if (jobs.first)
         ph_node_hand_over(ingest->node, &jobs);
     ingest->in_flight = false;
-    requeue(ingest, known, false);
+    requeue(ingest, gone, false);
     flush_soon(ingest);
+}
+
+static void found(enum ph_err err, const bool *known, void *ctx)
+{
+    found_matched(err, known, known, ctx);
+}
+
+/* Whether some had been sent before, so that it may have been that which matched them. */
+static bool matched_in_doubt(const struct ph_ingest *ingest, const int *rejected,
+                             const enum ph_rejection *why, size_t n_rejected)
+{
+    for (size_t i = 0; i < n_rejected; i++)
+        if (why[i] == PH_REJECTED_MATCHED && ingest->items[rejected[i]]->in_doubt)
+            return true;
+    return false;
 }
 
 static void find_again(struct ph_timer *timer)
@@ -414,7 +445,10 @@ static void find(struct ph_ingest *ingest)
         finish_batch(ingest, PH_ERR_UNAVAILABLE);
         return;
     }
-    ph_message_batch_find(ingest->batch, ingest->db, found, ingest);
+    if (ingest->for_stored)
+        ph_message_batch_find_matched(ingest->batch, ingest->db, found_matched, ingest);
+    else
+        ph_message_batch_find(ingest->batch, ingest->db, found, ingest);
 }
 
 static void stored(enum ph_err err, const int *rejected, const enum ph_rejection *why,
@@ -424,6 +458,10 @@ static void stored(enum ph_err err, const int *rejected, const enum ph_rejection
 
     switch (err) {
     case PH_OK:
+        if (matched_in_doubt(ingest, rejected, why, n_rejected)) {
+            find(ingest);
+            return;
+        }
         ingest->in_flight = false;
         accept_batch(ingest, rejected, why, n_rejected);
         break;
@@ -450,7 +488,7 @@ static void stored(enum ph_err err, const int *rejected, const enum ph_rejection
     flush_soon(ingest);
 }
 
-struct ph_ingest *ph_ingest_new(struct ph_loop *loop, struct ph_node *node)
+struct ph_ingest *ph_ingest_new(struct ph_loop *loop, struct ph_node *node, bool for_stored)
 {
     struct ph_ingest *ingest = ph_calloc(1, sizeof *ingest);
     struct ph_db_options options = {
@@ -458,11 +496,12 @@ struct ph_ingest *ph_ingest_new(struct ph_loop *loop, struct ph_node *node)
         .role = PH_DB_ENGINE,
         .connections = 1,
         .max_waiting = 100000,
-        .name = "ingest",
+        .name = for_stored ? "matcher" : "ingest",
     };
 
     ingest->loop = loop;
     ingest->node = node;
+    ingest->for_stored = for_stored;
     ingest->db = ph_db_new(loop, &options);
     ingest->cache = ph_subscription_cache_new(ingest->db, node->keyring);
     ingest->batch = ph_message_batch_new((size_t)BATCH_BYTES +

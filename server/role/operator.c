@@ -5,6 +5,7 @@
 #include "posthorn/receive.h"
 #include "posthorn/role.h"
 #include "posthorn/seal.h"
+#include "posthorn/sql_user.h"
 #include "posthorn/tenant.h"
 
 #include <getopt.h>
@@ -130,6 +131,7 @@ struct options {
     struct ph_str name;
     struct ph_id tenant;
     struct ph_id key;
+    struct ph_str role; /* of PostgreSQL */
     bool json;
 };
 
@@ -271,9 +273,79 @@ static int key_delete(struct ph_operator *op, const struct options *options)
     return err == PH_OK ? PH_EXIT_OK : report(options, err);
 }
 
+static void member_sql_user(struct output *out, struct ph_str role, struct ph_id tenant)
+{
+    member_str(out, "role", role);
+    member_id(out, "tenantId", PH_ID_TENANT, tenant);
+}
+
+static int sql_user_create(struct ph_operator *op, const struct options *options)
+{
+    enum ph_err err = ph_sql_user_create(op->loop, op->db, options->role, options->tenant);
+    if (err == PH_ERR_NOT_FOUND)
+        return report_absent(options, PH_ID_TENANT, options->tenant);
+    if (err == PH_ERR_VALIDATION)
+        fprintf(stderr, "%s: the database has no role of this name that may be mapped\n",
+                options->command);
+    else if (err == PH_ERR_CONFLICT)
+        fprintf(stderr, "%s: the role is mapped to a tenant already\n", options->command);
+    else if (err != PH_OK)
+        return report(options, err);
+    if (err != PH_OK)
+        return PH_EXIT_FAILURE;
+    struct output out;
+    begin(&out, options->json);
+    if (out.json) {
+        ph_jw_object_begin(&out.writer);
+        member_sql_user(&out, options->role, options->tenant);
+        ph_jw_object_end(&out.writer);
+    } else {
+        add_line(&out, PH_ID_TENANT, options->tenant, options->role);
+    }
+    finish(&out);
+    return PH_EXIT_OK;
+}
+
+static int sql_user_list(struct ph_operator *op, const struct options *options)
+{
+    struct ph_sql_user *users;
+    size_t n;
+    enum ph_err err = ph_sql_user_list(op->loop, op->db, op->arena, &users, &n);
+    if (err != PH_OK)
+        return report(options, err);
+    struct output out;
+    begin(&out, options->json);
+    if (out.json)
+        ph_jw_array_begin(&out.writer);
+    for (size_t i = 0; i < n; i++) {
+        if (!out.json) {
+            add_line(&out, PH_ID_TENANT, users[i].tenant, users[i].role);
+            continue;
+        }
+        ph_jw_object_begin(&out.writer);
+        member_sql_user(&out, users[i].role, users[i].tenant);
+        member_time(&out, "createdAt", users[i].created_ms);
+        ph_jw_object_end(&out.writer);
+    }
+    if (out.json)
+        ph_jw_array_end(&out.writer);
+    finish(&out);
+    return PH_EXIT_OK;
+}
+
+static int sql_user_delete(struct ph_operator *op, const struct options *options)
+{
+    enum ph_err err = ph_sql_user_delete(op->loop, op->db, options->role);
+    if (err == PH_ERR_NOT_FOUND) {
+        fprintf(stderr, "%s: the role is mapped to no tenant\n", options->command);
+        return PH_EXIT_FAILURE;
+    }
+    return err == PH_OK ? PH_EXIT_OK : report(options, err);
+}
+
 /* ---- command line ---- */
 
-enum { NAME = 1, TENANT = 2, KEY = 4, AS_JSON = 8 };
+enum { NAME = 1, TENANT = 2, KEY = 4, AS_JSON = 8, ROLE = 16 };
 
 struct action {
     const char *name; /* NULL ends a table */
@@ -297,9 +369,13 @@ static int parse(int argc, char **argv, const struct action *action, const char 
 {
     enum { HELP = 256 };
     static const struct option known[] = {
-        {"name", required_argument, NULL, NAME}, {"tenant", required_argument, NULL, TENANT},
-        {"id", required_argument, NULL, KEY},    {"json", no_argument, NULL, AS_JSON},
-        {"help", no_argument, NULL, HELP},       {NULL, 0, NULL, 0},
+        {"name", required_argument, NULL, NAME},
+        {"tenant", required_argument, NULL, TENANT},
+        {"id", required_argument, NULL, KEY},
+        {"json", no_argument, NULL, AS_JSON},
+        {"role", required_argument, NULL, ROLE},
+        {"help", no_argument, NULL, HELP},
+        {NULL, 0, NULL, 0},
     };
     int given = 0;
     int c;
@@ -317,6 +393,8 @@ static int parse(int argc, char **argv, const struct action *action, const char 
         given |= c;
         if (c == NAME)
             out->name = ph_str_of(optarg);
+        else if (c == ROLE)
+            out->role = ph_str_of(optarg);
         else if (c == AS_JSON)
             out->json = true;
         else if ((c == TENANT && !read_id(argv[0], "tenant", PH_ID_TENANT, &out->tenant)) ||
@@ -389,6 +467,25 @@ int ph_role_key(int argc, char **argv)
         {"create", key_create, TENANT | NAME | AS_JSON, TENANT},
         {"list", key_list, TENANT | AS_JSON, TENANT},
         {"delete", key_delete, KEY, KEY},
+        {NULL, NULL, 0, 0},
+    };
+    return run(argc, argv, actions, usage);
+}
+
+int ph_role_sql_user(int argc, char **argv)
+{
+    static const char usage[] =
+        "usage: posthorn sql-user create --tenant org_... --role NAME [--json]\n"
+        "       posthorn sql-user list [--json]\n"
+        "       posthorn sql-user delete --role NAME\n"
+        "\n"
+        "Lets a role of the PostgreSQL of POSTHORN_DATABASE_URL call posthorn.send for one "
+        "tenant;\n"
+        "lists such roles; or ends that.\n";
+    static const struct action actions[] = {
+        {"create", sql_user_create, TENANT | ROLE | AS_JSON, TENANT | ROLE},
+        {"list", sql_user_list, AS_JSON, 0},
+        {"delete", sql_user_delete, ROLE, ROLE},
         {NULL, NULL, 0, 0},
     };
     return run(argc, argv, actions, usage);

@@ -232,7 +232,8 @@ WITH due AS MATERIALIZED (
     ORDER BY coalesce(kept_until, expires_at) LIMIT $1::integer FOR UPDATE SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT due.*, EXISTS (SELECT FROM endpoints e JOIN deliveries d ON d.endpoint_id = e.id AND d.message_id = due.id
-                          WHERE e.application_id = due.application_id) AS owed
+                          WHERE e.application_id = due.application_id)
+               OR EXISTS (SELECT FROM unmatched_messages u WHERE u.message_id = due.id) AS owed
     FROM due
 ), cleared AS (
     UPDATE messages m

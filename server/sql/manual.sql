@@ -3,7 +3,7 @@
 -- $1 is the tenant, $2 the application's id or $3 its uid, $4 the endpoint's id or $5 its uid (the other one is NULL).
 
 -- One delivery of message $6 (or event id $7) to the endpoint; one that waits already is due at once. No row: no such
--- endpoint or message.
+-- endpoint or message. Refused: the endpoint is disabled, or the message's endpoints are not decided yet.
 -- name: delivery_resend
 WITH named AS MATERIALIZED (
     SELECT e.application_id, e.id AS endpoint_id, e.disabled,
@@ -14,12 +14,13 @@ WITH named AS MATERIALIZED (
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), target AS MATERIALIZED (
-    SELECT n.application_id, n.endpoint_id, n.disabled, m.id AS message_id, payload_is_gone(m.payload, m.expires_at) AS expired
+    SELECT n.application_id, n.endpoint_id, m.id AS message_id, payload_is_gone(m.payload, m.expires_at) AS expired,
+           n.disabled OR EXISTS (SELECT FROM unmatched_messages u WHERE u.message_id = m.id) AS refused
     FROM named n JOIN messages m ON m.application_id = n.application_id AND m.id = n.message_id
     WHERE m.tenant_id = $1
 ), owed AS (
     INSERT INTO deliveries AS d (endpoint_id, message_id, tenant_id, application_id, next_at, trigger_type)
-    SELECT endpoint_id, message_id, $1, application_id, now(), 1 FROM target WHERE NOT disabled AND NOT expired
+    SELECT endpoint_id, message_id, $1, application_id, now(), 1 FROM target WHERE NOT refused AND NOT expired
     ON CONFLICT (endpoint_id, message_id) DO UPDATE SET next_at = now(), trigger_type = 1 WHERE d.node_id IS NULL
     RETURNING endpoint_id
 ), scheduled AS (
@@ -28,7 +29,7 @@ WITH named AS MATERIALIZED (
     ON CONFLICT (endpoint_id) DO UPDATE
     SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at)
 )
-SELECT disabled, expired FROM target
+SELECT refused, expired FROM target
 
 -- Deletes up to $7 waiting deliveries of messages before id $6. When there are no more, the nodes hear of it, which may have
 -- others in memory; $8: the time in the id. No row: no such endpoint.

@@ -117,3 +117,44 @@ SELECT n, 0 FROM rejected ORDER BY n
 -- name: messages_find
 SELECT v.n FROM unnest($1::int4[], $2::uuid[], $3::uuid[]) AS v (n, id, application_id)
 JOIN messages m ON m.application_id = v.application_id AND m.id = v.id
+
+-- Stores the deliveries of messages that are stored already and takes them off those that are unmatched. Rejected are those
+-- whose application changed since the snapshot (0), and those that are not unmatched any more (3).
+-- name: messages_match
+WITH stale AS (
+    SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
+    LEFT JOIN applications a ON a.id = v.id
+    WHERE a.config_version IS DISTINCT FROM v.version
+), taken AS (
+    DELETE FROM unmatched_messages u USING unnest($4::int4[], $5::int4[], $6::uuid[]) AS i (n, ix, id)
+    WHERE u.message_id = i.id AND i.ix <> ALL (ARRAY(SELECT ix FROM stale))
+    RETURNING i.n
+), rejected AS MATERIALIZED (
+    SELECT n, CASE WHEN ix = ANY (ARRAY(SELECT ix FROM stale))
+                    AND EXISTS (SELECT FROM unmatched_messages u WHERE u.message_id = i.id) THEN 0 ELSE 3 END AS why
+    FROM unnest($4, $5, $6) AS i (n, ix, id)
+    WHERE n <> ALL (ARRAY(SELECT n FROM taken))
+), owed AS (
+    INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at, node_id)
+    SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
+    FROM unnest($7::int4[], $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $12::int4[])
+        AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
+    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+), scheduled AS (
+    INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at)
+    SELECT endpoint_id, min(tenant_id::text)::uuid, now() FROM unnest($13::int4[], $14::uuid[], $15::uuid[]) AS w (n, endpoint_id, tenant_id)
+    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+    GROUP BY endpoint_id ORDER BY endpoint_id
+    ON CONFLICT (endpoint_id) DO UPDATE SET changes = endpoint_schedule.changes + 1,
+        next_due_at = least(endpoint_schedule.next_due_at, excluded.next_due_at)
+)
+SELECT n, why FROM rejected ORDER BY n
+
+-- Which of these are not unmatched any more, and whether that was by this batch: then the deliveries that it claims are there.
+-- name: messages_find_matched
+SELECT v.n, EXISTS (
+           SELECT FROM unnest($3::int4[], $4::uuid[], $5::uuid[], $6::int4[]) AS c (n, endpoint_id, message_id, node_id)
+           JOIN deliveries d ON d.endpoint_id = c.endpoint_id AND d.message_id = c.message_id AND d.node_id = c.node_id
+           WHERE c.n = v.n)
+FROM unnest($1::int4[], $2::uuid[]) AS v (n, id)
+WHERE NOT EXISTS (SELECT FROM unmatched_messages u WHERE u.message_id = v.id)

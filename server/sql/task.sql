@@ -100,6 +100,7 @@ WITH task AS MATERIALIZED (
     ) m
     WHERE CASE WHEN g.by_message THEN
         (g.takes IS NULL OR m.event_type = ANY (g.takes)) AND (g.takes_channels IS NULL OR g.takes_channels && m.channels)
+        AND NOT EXISTS (SELECT FROM unmatched_messages u WHERE u.message_id = m.id)
         AND NOT EXISTS (SELECT FROM attempts a
                         WHERE a.message_id = m.id AND a.endpoint_id = g.endpoint_id AND a.tenant_id = g.tenant_id
                           AND a.id >= uuid_floor(uuid_time(m.id) - interval '1 hour'))

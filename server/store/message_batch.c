@@ -58,6 +58,7 @@ struct ph_message_batch {
     int app_ix[APP_SLOTS];
     void (*on_stored)(enum ph_err, const int *, const enum ph_rejection *, size_t, void *);
     void (*on_found)(enum ph_err, const bool *, void *);
+    void (*on_found_matched)(enum ph_err, const bool *, const bool *, void *);
     void *ctx;
 };
 
@@ -231,5 +232,57 @@ void ph_message_batch_find(struct ph_message_batch *batch, struct ph_db *db,
     ph_db_add_array(&batch->req, &batch->arrays[MSG_N]);
     ph_db_add_array(&batch->req, &batch->arrays[MSG_ID]);
     ph_db_add_array(&batch->req, &batch->arrays[MSG_APP]);
+    ph_db_send(db, &batch->req);
+}
+
+/* Those of the arrays, in the order in which the statement counts its parameters. */
+static void add_arrays(struct ph_message_batch *batch, const int *which, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ph_db_add_array(&batch->req, &batch->arrays[which[i]]);
+}
+
+void ph_message_batch_match(struct ph_message_batch *batch, struct ph_db *db,
+                            void (*on_done)(enum ph_err err, const int *rejected,
+                                            const enum ph_rejection *why, size_t n_rejected,
+                                            void *ctx),
+                            void *ctx)
+{
+    static const int arrays[] = {APP_IX,  APP_ID,   APP_VERSION,  MSG_N,         MSG_APP_IX,
+                                 MSG_ID,  DEL_N,    DEL_ENDPOINT, DEL_MESSAGE,   DEL_TENANT,
+                                 DEL_APP, DEL_NODE, WAIT_N,       WAIT_ENDPOINT, WAIT_TENANT};
+
+    batch->on_stored = on_done;
+    batch->ctx = ctx;
+    ph_db_req_init(&batch->req, &ph_sql_messages_match, batch->arena, stored);
+    add_arrays(batch, arrays, sizeof arrays / sizeof *arrays);
+    ph_db_send(db, &batch->req);
+}
+
+static void found_matched(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct ph_message_batch *batch = ph_container_of(req, struct ph_message_batch, req);
+    bool *known = ph_arena_array_of(batch->arena, bool, batch->n_messages);
+    bool *gone = ph_arena_array_of(batch->arena, bool, batch->n_messages);
+
+    if (err == PH_OK)
+        for (int i = 0; i < PQntuples(res); i++) {
+            gone[ph_db_int(res, i, 0)] = true;
+            known[ph_db_int(res, i, 0)] = ph_db_bool(res, i, 1);
+        }
+    batch->on_found_matched(err, known, gone, batch->ctx);
+}
+
+void ph_message_batch_find_matched(struct ph_message_batch *batch, struct ph_db *db,
+                                   void (*on_done)(enum ph_err err, const bool *known,
+                                                   const bool *gone, void *ctx),
+                                   void *ctx)
+{
+    static const int arrays[] = {MSG_N, MSG_ID, DEL_N, DEL_ENDPOINT, DEL_MESSAGE, DEL_NODE};
+
+    batch->on_found_matched = on_done;
+    batch->ctx = ctx;
+    ph_db_req_init(&batch->req, &ph_sql_messages_find_matched, batch->arena, found_matched);
+    add_arrays(batch, arrays, sizeof arrays / sizeof *arrays);
     ph_db_send(db, &batch->req);
 }

@@ -52,7 +52,7 @@ def test_a_disabled_endpoint_is_refused(api, app, history):
     endpoint = api.new_endpoint(app, NOWHERE, disabled=True)
     message = history.message()
     refused = api.expect(409, "POST", path(app, message, endpoint["id"]))
-    assert refused == {"code": "conflict", "detail": "The endpoint is disabled: enable it first."}
+    assert refused == {"code": "conflict", "detail": "The endpoint is disabled, or the message is not due yet."}
 
 
 def test_an_expired_payload_is_refused(api, app, history):

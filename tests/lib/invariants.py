@@ -58,6 +58,8 @@ ALWAYS = {
 
 # And of these when nothing is owed.
 DRAINED = {
+    "a message whose endpoints are not decided, though it is due":
+        "SELECT message_id, due_at FROM unmatched_messages WHERE due_at < clock_timestamp()",
     "a delivery": "SELECT endpoint_id, message_id, node_id, next_at, attempts FROM deliveries",
     "a schedule row of an endpoint that waits for nothing": # that of a throttled one stays for a while, for what its bucket holds
         "SELECT endpoint_id, next_due_at::text FROM endpoint_schedule"
