@@ -53,6 +53,8 @@ PH_MUST_CHECK enum ph_err ph_json_string(struct ph_arena *arena, struct ph_str r
 /* Walks the elements of a raw array value (found valid): cuts the next element off *rest; start with *rest = raw.
  * False at the end. */
 bool ph_json_next_element(struct ph_str *rest, struct ph_str *element);
+/* The same for the members of a raw object value; key is a raw string, with its quotes. */
+bool ph_json_next_member(struct ph_str *rest, struct ph_str *key, struct ph_str *value);
 
 /*
  * Writer: appends to a buffer and places commas itself. Keys are C strings without characters that need escaping.
