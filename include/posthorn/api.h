@@ -110,6 +110,9 @@ struct ph_faults {
 /* where: "body", "query" or "path". field NULL: the whole of it. */
 void ph_fault(struct ph_call *call, struct ph_faults *faults, const char *where, const char *field,
               const char *msg, const char *type);
+/* The same for a place inside of the field: `pointer` is a JSON pointer from there, whose parts become parts of the loc. */
+void ph_fault_at(struct ph_call *call, struct ph_faults *faults, const char *where,
+                 const char *field, const char *pointer, const char *msg, const char *type);
 /* True when there were faults: the request has been answered 422. */
 bool ph_faults_answer(struct ph_call *call, struct ph_faults *faults);
 

@@ -41,6 +41,7 @@ struct ph_endpoint {
     bool failing;
     int64_t failing_since_ms;      /* when failing */
     struct ph_str disabled_reason; /* absent: nobody but a client has disabled it */
+    struct ph_str filter;          /* JSON text; absent: none */
 };
 
 enum ph_endpoint_set {
@@ -55,6 +56,7 @@ enum ph_endpoint_set {
     PH_ENDPOINT_SET_PAUSED = 256,
     PH_ENDPOINT_SET_ORDERING = 512,
     PH_ENDPOINT_SET_RETRY = 1024,
+    PH_ENDPOINT_SET_FILTER = 2048,
     PH_ENDPOINT_SET_SIGNATURE_PROFILE = 1 << 16,
     PH_ENDPOINT_SET_SIGNATURE_HEADER = 1 << 17,
     PH_ENDPOINT_SET_ALL = 0x7fffffff,
@@ -77,6 +79,7 @@ struct ph_endpoint_change {
     struct ph_str signature_header;
     bool paused, ordered;
     struct ph_retry_waits retry;
+    struct ph_str filter; /* absent: none */
 };
 
 /* How a path names an endpoint: both by id or uid. */
@@ -161,7 +164,7 @@ void ph_endpoint_get_stats(struct ph_db *db, struct ph_arena *arena,
                            ph_endpoint_stats_done done, void *ctx);
 
 /* Reads the columns of an endpoint, the first PH_ENDPOINT_COLUMNS of a row. For stores. */
-#define PH_ENDPOINT_COLUMNS 18
+#define PH_ENDPOINT_COLUMNS 19
 void ph_endpoint_read_row(struct ph_arena *arena, const PGresult *res, int row,
                           struct ph_endpoint *out);
 

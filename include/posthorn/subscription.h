@@ -6,6 +6,7 @@
 
 #include "posthorn/db.h"
 #include "posthorn/delivery.h"
+#include "posthorn/filter.h"
 #include "posthorn/seal.h"
 
 struct ph_event_type_retry {
@@ -22,12 +23,26 @@ struct ph_subscriptions {
     int64_t config_version;
     size_t n_endpoints;
     struct ph_endpoint_config **endpoints;
-    size_t n_retries; /* event types with a retry schedule of their own */
+    struct ph_filters *filters;   /* NULL: no endpoint has one */
+    struct ph_filter **filter_of; /* one an endpoint, NULL: none; with `filters` only */
+    size_t n_retries;             /* event types with a retry schedule of their own */
     struct ph_event_type_retry *retries;
     struct ph_retry_schedule *tenant_retry; /* NULL: the instance's */
 };
 struct ph_subscriptions *ph_subscriptions_ref(struct ph_subscriptions *subscriptions);
 void ph_subscriptions_unref(struct ph_subscriptions *subscriptions); /* NULL is allowed */
+/* A message, as endpoints look at it. */
+struct ph_match {
+    struct ph_str event_type;
+    const struct ph_str *channels;
+    size_t n_channels;
+    struct ph_str json; /* the payload, valid JSON */
+    struct ph_arena *arena;
+    struct ph_filter_values *values; /* NULL at first: read when the first filter asks */
+};
+/* Whether it is for the endpoint with this index. */
+bool ph_subscriptions_takes(const struct ph_subscriptions *subscriptions, size_t endpoint,
+                            struct ph_match *match);
 /* The retry schedule of messages of this type, from malloc; NULL: the instance's. */
 struct ph_retry_schedule *ph_subscriptions_retry(const struct ph_subscriptions *subscriptions,
                                                  struct ph_str event_type);

@@ -2,6 +2,7 @@
 
 #include "api/endpoint_json.h"
 #include "api/filters.h"
+#include "api/payload_filter.h"
 #include "api/retry_json.h"
 #include "api/routes.h"
 #include "api/signing_in.h"
@@ -89,7 +90,7 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
                         struct ph_endpoint_change *change)
 {
     bool uid, url = json_object_get(body, "url") != NULL, disabled, event_types, channels, metadata,
-              rate, profile, header, paused, ordering, retry;
+              rate, profile, header, paused, ordering, retry, filter = false;
     bool description = json_object_get(body, "description") != NULL;
     struct ph_str *names;
 
@@ -114,6 +115,8 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
     change->paused = ph_field_bool(call, faults, body, "paused", false, &paused);
     change->ordered = field_ordering(call, faults, body, &ordering);
     ph_api_field_retry(call, faults, body, &change->retry, &retry);
+    change->filter =
+        call->is_operational ? PH_STR_NONE : ph_api_field_filter(call, faults, body, &filter);
     change->set =
         (uid ? PH_ENDPOINT_SET_UID : 0u) | (url ? PH_ENDPOINT_SET_URL : 0u) |
         (description ? PH_ENDPOINT_SET_DESCRIPTION : 0u) |
@@ -123,7 +126,7 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
         (rate ? PH_ENDPOINT_SET_THROTTLE_RATE : 0u) | (paused ? PH_ENDPOINT_SET_PAUSED : 0u) |
         (ordering ? PH_ENDPOINT_SET_ORDERING : 0u) | (retry ? PH_ENDPOINT_SET_RETRY : 0u) |
         (profile ? PH_ENDPOINT_SET_SIGNATURE_PROFILE : 0u) |
-        (header ? PH_ENDPOINT_SET_SIGNATURE_HEADER : 0u);
+        (header ? PH_ENDPOINT_SET_SIGNATURE_HEADER : 0u) | (filter ? PH_ENDPOINT_SET_FILTER : 0u);
 }
 
 static void on_page(void *ctx, enum ph_err err, const struct ph_endpoint *endpoints, size_t n,

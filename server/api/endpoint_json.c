@@ -41,6 +41,11 @@ void ph_api_write_endpoint_members(struct ph_json_writer *w, const struct ph_end
         ph_jw_time(w, endpoint->failing_since_ms);
     else
         ph_jw_null(w);
+    ph_jw_key(w, "filter");
+    if (endpoint->filter.ptr)
+        ph_jw_raw(w, endpoint->filter);
+    else
+        ph_jw_null(w);
     ph_jw_key(w, "id");
     ph_jw_id(w, PH_ID_ENDPOINT, endpoint->id);
     ph_jw_key(w, "metadata");

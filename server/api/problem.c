@@ -5,8 +5,33 @@ static void decref(void *json)
     json_decref(json);
 }
 
+/* Appends the parts of a JSON pointer, where ~1 stands for '/' and ~0 for '~'. */
+static void add_pointer(json_t *loc, const char *pointer)
+{
+    struct ph_str rest = *pointer ? ph_str_of(pointer + 1) : PH_STR_NONE, part;
+    struct ph_buf name;
+
+    ph_buf_init(&name, 1 << 16);
+    while (ph_str_split(&rest, '/', &part)) {
+        ph_buf_clear(&name);
+        for (size_t i = 0; i < part.len; i++) {
+            bool escaped = part.ptr[i] == '~' && i + 1 < part.len;
+            i += escaped;
+            ph_buf_add_char(&name, !escaped ? part.ptr[i] : part.ptr[i] == '1' ? '/' : '~');
+        }
+        json_array_append_new(loc, json_stringn(name.len ? name.ptr : "", name.len));
+    }
+    ph_buf_free(&name);
+}
+
 void ph_fault(struct ph_call *call, struct ph_faults *faults, const char *where, const char *field,
               const char *msg, const char *type)
+{
+    ph_fault_at(call, faults, where, field, "", msg, type);
+}
+
+void ph_fault_at(struct ph_call *call, struct ph_faults *faults, const char *where,
+                 const char *field, const char *pointer, const char *msg, const char *type)
 {
     json_t *loc = json_array();
 
@@ -17,6 +42,7 @@ void ph_fault(struct ph_call *call, struct ph_faults *faults, const char *where,
     json_array_append_new(loc, json_string(where));
     if (field)
         json_array_append_new(loc, json_string(field));
+    add_pointer(loc, pointer);
     json_array_append_new(faults->list,
                           json_pack("{s:o, s:s, s:s}", "loc", loc, "msg", msg, "type", type));
 }

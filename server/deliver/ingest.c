@@ -237,6 +237,14 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
     const struct ph_subscriptions *s = item->snapshot;
     int index = ph_message_batch_add(ingest->batch, &item->message);
     struct ph_payload *payload = item->message.payload;
+    struct ph_match as_seen = {
+        .event_type = item->message.event_type,
+        .channels = item->channels,
+        .n_channels = item->n_channels,
+        .json = item->message.json.ptr ? item->message.json
+                                       : (struct ph_str){payload->bytes, payload->len},
+        .arena = item->arena,
+    };
 
     if (!payload->retry)
         payload->retry = ph_subscriptions_retry(s, item->message.event_type);
@@ -244,8 +252,7 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
     ingest->items[index] = item;
     for (size_t i = 0; i < s->n_endpoints; i++) {
         struct ph_endpoint_config *endpoint = s->endpoints[i];
-        if (!ph_endpoint_config_takes(endpoint, item->message.event_type, item->channels,
-                                      item->n_channels))
+        if (!ph_subscriptions_takes(s, i, &as_seen))
             continue;
         const struct ph_job *job = item->in_doubt ? job_for(item, endpoint->id) : NULL;
         int32_t owner = job ? job->node_id : 0;

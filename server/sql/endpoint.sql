@@ -15,7 +15,7 @@ WITH app AS (
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
-       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter
 FROM app LEFT JOIN LATERAL (
     SELECT * FROM endpoints c
     WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id > $4::uuid
@@ -31,7 +31,7 @@ WITH app AS (
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
-       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter
 FROM app LEFT JOIN LATERAL (
     SELECT * FROM endpoints c
     WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id < $4::uuid
@@ -47,7 +47,7 @@ WITH app AS (
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
-       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter
 FROM app JOIN endpoints e ON e.application_id = app.id
 WHERE e.tenant_id = $1
   AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = app.id AND u.uid = $5::text))
@@ -61,9 +61,11 @@ WITH app AS (
     RETURNING id
 ), e AS (
     INSERT INTO endpoints (id, tenant_id, application_id, uid, url, description, disabled, event_types, channels,
-                           metadata, throttle_rate, signature_profile, signature_header, paused, ordering, retry_schedule)
+                           metadata, throttle_rate, signature_profile, signature_header, paused, ordering, retry_schedule,
+                           filter)
     SELECT $4::uuid, $1, app.id, $7::text, $8::text, $9::text, $10::boolean, $11::text[], $12::text[], $13::json,
-           $14::integer, $15::text, $16::text, $18::boolean, $19::text, string_to_array($20::text, ',')::integer[]
+           $14::integer, $15::text, $16::text, $18::boolean, $19::text, string_to_array($20::text, ',')::integer[],
+           $21::json
     FROM app
     RETURNING *
 ), secret AS (
@@ -71,7 +73,7 @@ WITH app AS (
     SELECT $5::uuid, $1, e.id, $6::bytea, $17::smallint FROM e
 )
 SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
-       signature_profile, signature_header, paused, ordering, retry_schedule, failing_since, disabled_reason,
+       signature_profile, signature_header, paused, ordering, retry_schedule, failing_since, disabled_reason, filter,
        pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text),
        emit_endpoint_event($1, application_id, id, uid, 'endpoint.created')
 FROM e
@@ -103,6 +105,7 @@ WITH target AS MATERIALIZED (
         paused = CASE WHEN $6 & 256 <> 0 THEN $17::boolean ELSE e.paused END,
         ordering = CASE WHEN $6 & 512 <> 0 THEN $18::text ELSE e.ordering END,
         retry_schedule = CASE WHEN $6 & 1024 <> 0 THEN string_to_array($19::text, ',')::integer[] ELSE e.retry_schedule END,
+        filter = CASE WHEN $6 & 2048 <> 0 THEN $20::json ELSE e.filter END,
         failing_since = CASE WHEN e.disabled AND $6 & 8 <> 0 AND NOT $10 THEN NULL ELSE e.failing_since END,
         disabled_reason = CASE WHEN e.disabled AND $6 & 8 <> 0 AND NOT $10 THEN NULL ELSE e.disabled_reason END,
         version = e.version + 1, updated_at = now()
@@ -110,7 +113,7 @@ WITH target AS MATERIALIZED (
     RETURNING e.*
 )
 SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
-       signature_profile, signature_header, paused, ordering, retry_schedule, failing_since, disabled_reason,
+       signature_profile, signature_header, paused, ordering, retry_schedule, failing_since, disabled_reason, filter,
        pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text),
        emit_endpoint_event($1, application_id, id, uid, 'endpoint.updated'),
        CASE WHEN disabled <> (SELECT target.disabled FROM target)

@@ -105,7 +105,8 @@ WITH named AS MATERIALIZED (
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
-       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.last_status, e.owed, e.attempts, e.next_at
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter,
+       e.last_status, e.owed, e.attempts, e.next_at
 FROM target LEFT JOIN LATERAL (
     SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
     FROM endpoints c
@@ -137,7 +138,8 @@ WITH named AS MATERIALIZED (
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
-       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.last_status, e.owed, e.attempts, e.next_at
+       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter,
+       e.last_status, e.owed, e.attempts, e.next_at
 FROM target LEFT JOIN LATERAL (
     SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
     FROM endpoints c

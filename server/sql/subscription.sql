@@ -3,7 +3,7 @@
 SELECT a.id, a.uid, a.config_version, e.id, e.version + t.version, e.disabled, e.url, e.event_types, e.channels, e.headers_sealed,
        e.paused, e.ordering = 'fifo', e.throttle_rate, e.retry_schedule,
        coalesce(e.signature_profile, t.signature_profile), t.header_prefix, coalesce(e.signature_header, t.signature_header),
-       e.mtls_sealed, e.oauth_sealed,
+       e.mtls_sealed, e.oauth_sealed, e.filter,
        s.id, s.sealed, s.expires_at, s.kind
 FROM (
     SELECT id, uid, config_version, tenant_id FROM applications
@@ -19,7 +19,7 @@ ORDER BY e.id, s.expires_at DESC NULLS FIRST, s.id DESC
 SELECT e.application_id, e.tenant_id, NULL::bigint, e.id, e.version + t.version, e.disabled, e.url, e.event_types, e.channels,
        e.headers_sealed, e.paused, e.ordering = 'fifo', e.throttle_rate, e.retry_schedule,
        coalesce(e.signature_profile, t.signature_profile), t.header_prefix, coalesce(e.signature_header, t.signature_header),
-       e.mtls_sealed, e.oauth_sealed,
+       e.mtls_sealed, e.oauth_sealed, e.filter,
        s.id, s.sealed, s.expires_at, s.kind
 FROM unnest($1::uuid[]) AS wanted (id)
 JOIN endpoints e ON e.id = wanted.id

@@ -64,7 +64,7 @@ WITH task AS MATERIALIZED (
     ORDER BY next_step_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ), target AS MATERIALIZED (
     SELECT task.*, e.id IS NULL AS gone, coalesce(e.disabled, false) AS disabled, e.event_types AS takes,
-           e.channels AS takes_channels,
+           e.channels AS takes_channels, e.filter AS takes_payload,
            (SELECT count(*) FROM (SELECT FROM deliveries d
                                   WHERE d.endpoint_id = task.endpoint_id AND d.node_id IS NULL LIMIT $2::integer + 1) w) > $2 AS is_full
     FROM task LEFT JOIN endpoints e ON e.id = task.endpoint_id
@@ -89,7 +89,7 @@ WITH task AS MATERIALIZED (
 ), wanted AS MATERIALIZED (
     SELECT m.id
     FROM going g CROSS JOIN walked w CROSS JOIN LATERAL (
-        SELECT c.id, c.event_type, c.channels FROM messages c
+        SELECT c.id, c.event_type, c.channels, c.payload FROM messages c
         WHERE c.application_id = g.application_id AND c.id = w.message_id AND c.tenant_id = g.tenant_id
           AND c.id >= g.since AND c.id < g.until AND NOT payload_is_gone(c.payload, c.expires_at)
           AND (c.endpoint_id IS NULL OR c.endpoint_id = g.endpoint_id)
@@ -101,6 +101,7 @@ WITH task AS MATERIALIZED (
     WHERE CASE WHEN g.by_message THEN
         (g.takes IS NULL OR m.event_type = ANY (g.takes)) AND (g.takes_channels IS NULL OR g.takes_channels && m.channels)
         AND NOT EXISTS (SELECT FROM unmatched_messages u WHERE u.message_id = m.id)
+        AND (g.takes_payload IS NULL OR filter_takes(g.takes_payload, m.payload))
         AND NOT EXISTS (SELECT FROM attempts a
                         WHERE a.message_id = m.id AND a.endpoint_id = g.endpoint_id AND a.tenant_id = g.tenant_id
                           AND a.id >= uuid_floor(uuid_time(m.id) - interval '1 hour'))

@@ -67,6 +67,7 @@ void ph_endpoint_read_row(struct ph_arena *arena, const PGresult *res, int row,
     out->failing = !ph_db_is_null(res, row, 16);
     out->failing_since_ms = ph_db_time(res, row, 16);
     out->disabled_reason = ph_db_str(res, row, 17);
+    out->filter = ph_db_str(res, row, 18);
 }
 
 static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -169,6 +170,7 @@ static void add_service(struct ph_db_req *req, const struct ph_endpoint_change *
     ph_db_add_bool(req, change->paused);
     ph_db_add_ref(req, change->ordered ? PH_STR("fifo") : PH_STR_NONE);
     ph_retry_waits_add(req, &change->retry);
+    ph_db_add_ref(req, change->filter);
 }
 
 void ph_endpoint_create(struct ph_db *db, struct ph_arena *arena, const struct ph_keyring *keyring,

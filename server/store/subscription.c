@@ -30,6 +30,7 @@ enum {
     COL_SIGNATURE_HEADER,
     COL_MTLS,
     COL_OAUTH,
+    COL_FILTER,
     COL_SECRET_ID,
     COL_SECRET,
     COL_SECRET_EXPIRES,
@@ -241,6 +242,26 @@ struct load {
     void *ctx;
 };
 
+/* One that does not compile takes nothing: it was checked when it was set, by another version. */
+static void read_filter(struct ph_subscriptions *s, const PGresult *res, int row, size_t endpoint)
+{
+    struct ph_str json = ph_db_str(res, row, COL_FILTER);
+    struct ph_filter_fault fault;
+
+    if (!json.ptr)
+        return;
+    if (!s->filters) {
+        s->filters = ph_filters_new(s->arena);
+        s->filter_of = ph_arena_array_of(s->arena, struct ph_filter *, PQntuples(res));
+    }
+    if (ph_filters_add(s->filters, json, &s->filter_of[endpoint], &fault) != PH_OK) {
+        ph_log(PH_LOG_ERROR, "a filter is not valid; its endpoint is treated as disabled",
+               ph_log_id("endpoint", PH_ID_ENDPOINT, s->endpoints[endpoint]->id),
+               ph_log_s("reason", fault.text));
+        s->endpoints[endpoint]->disabled = true;
+    }
+}
+
 static struct ph_subscriptions *read_subscriptions(struct load *load, const PGresult *res)
 {
     struct ph_arena *arena = ph_arena_new();
@@ -254,9 +275,12 @@ static struct ph_subscriptions *read_subscriptions(struct load *load, const PGre
     s->uid = copy_str(arena, ph_db_str(res, 0, COL_SECOND));
     s->config_version = ph_db_int(res, 0, COL_CONFIG_VERSION);
     s->endpoints = ph_arena_array_of(arena, struct ph_endpoint_config *, n);
-    for (int row = 0; row < n && !ph_db_is_null(res, row, COL_ENDPOINT);)
-        s->endpoints[s->n_endpoints++] =
+    for (int row = 0; row < n && !ph_db_is_null(res, row, COL_ENDPOINT); s->n_endpoints++) {
+        int first = row;
+        s->endpoints[s->n_endpoints] =
             read_endpoint(load->keyring, s->tenant, s->application, res, &row);
+        read_filter(s, res, first, s->n_endpoints);
+    }
     return s;
 }
 
@@ -317,6 +341,21 @@ static void retries_loaded(struct ph_db_req *req, enum ph_err err, PGresult *res
         retry->schedule = *schedule;
     }
     answered(load, err);
+}
+
+bool ph_subscriptions_takes(const struct ph_subscriptions *s, size_t endpoint,
+                            struct ph_match *match)
+{
+    const struct ph_filter *filter = s->filters ? s->filter_of[endpoint] : NULL;
+
+    if (!ph_endpoint_config_takes(s->endpoints[endpoint], match->event_type, match->channels,
+                                  match->n_channels))
+        return false;
+    if (!filter)
+        return true;
+    if (!match->values)
+        match->values = ph_filters_read(s->filters, match->arena, match->json);
+    return ph_filter_matches(filter, match->values);
 }
 
 struct ph_retry_schedule *ph_subscriptions_retry(const struct ph_subscriptions *subscriptions,

@@ -66,6 +66,16 @@ def test_new_filter_is_obeyed_by_the_next_message(quick, q, hook, receiver):
     assert sorted(r.body for r in receiver.got()) == sorted(b'{"n":%d}' % n for n in range(10))
 
 
+def test_new_payload_filter_is_obeyed_by_the_next_message(quick, q, hook, receiver):
+    endpoint = q.new_endpoint(hook, receiver.url())
+    for n in range(10):
+        q.expect(200, "PATCH", path_of(hook, endpoint), json={"filter": {"path": "n", "op": "eq", "value": n}})
+        q.send(hook, {"n": n - 1})
+        q.send(hook, {"n": n})
+    wait_drained(quick, hook["id"])
+    assert sorted(r.body for r in receiver.got()) == sorted(b'{"n":%d}' % n for n in range(10))
+
+
 def test_rotated_secret_signs_first_and_the_old_one_along(quick, q, hook, receiver, signature):
     endpoint = q.new_endpoint(hook, receiver.url())
     receiver.script("/hook", status(500))

@@ -391,6 +391,50 @@ static void a_message_s_retry_schedule_is_its_type_s_else_its_tenant_s(void **st
 }
 
 /* What is ordered, throttled or paused is served by claims only. */
+static bool takes(const struct ph_subscriptions *s, size_t endpoint, const char *json)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct ph_match match = {.event_type = PH_STR("a.b"), .json = ph_str_of(json), .arena = arena};
+    bool answer = ph_subscriptions_takes(s, endpoint, &match);
+
+    ph_arena_free(arena);
+    return answer;
+}
+
+static void a_filter_looks_at_the_payload_of_messages_that_pass_all_else(void **state)
+{
+    struct answer answer;
+    (void)state;
+
+    run_sql(admin,
+            "UPDATE endpoints SET filter = '{\"path\":\"n\",\"op\":\"gt\",\"value\":1}' WHERE id = "
+            "'%s'",
+            uuid_text(red.endpoints[0]));
+    run_sql(admin,
+            "UPDATE endpoints SET event_types = '{other}', filter = "
+            "'{\"path\":\"n\",\"op\":\"exists\"}' WHERE id = '%s'",
+            uuid_text(red.endpoints[1]));
+    answer = load(&red, PH_STR("app"));
+    assert_true(takes(answer.loaded, 0, "{\"n\":2}"));
+    assert_false(takes(answer.loaded, 0, "{\"n\":1}"));
+    assert_false(takes(answer.loaded, 1, "{\"n\":2}"));
+    assert_true(takes(answer.loaded, 2, "{\"n\":1}"));
+    ph_subscriptions_unref(answer.loaded);
+}
+
+static void an_endpoint_whose_filter_is_not_valid_counts_as_disabled(void **state)
+{
+    struct answer answer;
+    (void)state;
+
+    run_sql(admin, "UPDATE endpoints SET filter = '{\"xor\":[]}' WHERE id = '%s'",
+            uuid_text(red.endpoints[0]));
+    answer = load(&red, PH_STR("app"));
+    assert_false(takes(answer.loaded, 0, "{}"));
+    assert_true(takes(answer.loaded, 1, "{}"));
+    ph_subscriptions_unref(answer.loaded);
+}
+
 static void deliveries_of_such_endpoints_wait_in_the_database(void **state)
 {
     static const struct {
@@ -549,6 +593,8 @@ int main(void)
         TEST(secrets_come_with_their_kind),
         TEST(an_endpoint_comes_with_its_own_retry_schedule),
         TEST(a_message_s_retry_schedule_is_its_type_s_else_its_tenant_s),
+        TEST(a_filter_looks_at_the_payload_of_messages_that_pass_all_else),
+        TEST(an_endpoint_whose_filter_is_not_valid_counts_as_disabled),
         TEST(deliveries_of_such_endpoints_wait_in_the_database),
         TEST(configurations_are_loaded_in_the_order_asked_for),
         TEST(what_does_not_unseal_is_left_out),

@@ -290,6 +290,25 @@ static void only_messages_of_the_time_are_looked_at(void **state)
     assert_int_equal(owed_to(&red, 0), 0);
 }
 
+static void what_is_missing_passes_the_filter_of_the_endpoint(void **state)
+{
+    struct ph_id small = message(&red, "a.b", NULL, NULL), large = message(&red, "a.b", NULL, NULL);
+    (void)state;
+
+    run_sql(admin, "UPDATE messages SET payload = '{\"amount\":100.01}' WHERE id = '%s'",
+            uuid_text(large));
+    run_sql(admin,
+            "UPDATE endpoints SET filter = '{\"path\":\"amount\",\"op\":\"gt\",\"value\":100}' "
+            "WHERE id = '%s'",
+            uuid_text(red.endpoints[0]));
+    new_task(&red, 0, PH_TASK_REPLAY_MISSING, "{}");
+    new_task(&red, 1, PH_TASK_REPLAY_MISSING, "{}");
+    steps_until_idle();
+    assert_true(owes(&red, 0, large));
+    assert_false(owes(&red, 0, small));
+    assert_int_equal(owed_to(&red, 1), 2);
+}
+
 static void replay_takes_what_its_filters_leave(void **state)
 {
     static const struct {
@@ -749,6 +768,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TASK_TEST(recover_sends_what_failed_last_and_nothing_else),
         TASK_TEST(only_messages_of_the_time_are_looked_at),
+        TASK_TEST(what_is_missing_passes_the_filter_of_the_endpoint),
         TASK_TEST(replay_takes_what_its_filters_leave),
         TASK_TEST(an_expired_payload_is_not_sent_again),
         TASK_TEST(replay_missing_sends_what_the_endpoint_takes_and_never_got),
