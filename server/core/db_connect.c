@@ -329,13 +329,13 @@ static void read_ready(struct db_conn *conn)
     bool works = PQconsumeInput(conn->pg);
     PGnotify *notify;
 
-    /* What arrived before the end still counts. */
+    /* What arrived before the end still counts. Results first: libpq reads no further than to one that nobody has taken. */
+    ph_db_read_results(conn);
     while ((notify = PQnotifies(conn->pg)) != NULL) {
         if (db->options.on_notify != NULL)
             db->options.on_notify(db, notify->relname, notify->extra, db->options.ctx);
         PQfreemem(notify);
     }
-    ph_db_read_results(conn);
     if (!works || PQstatus(conn->pg) == CONNECTION_BAD)
         ph_db_conn_lost(conn, NULL);
     else

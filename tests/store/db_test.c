@@ -1002,6 +1002,7 @@ static bool is_notified(void *text)
 static void notifications_arrive_and_on_connect_goes_first(void **state)
 {
     static const struct ph_stmt use_temp = {"use_temp", "SELECT count(*) FROM of_session"};
+    static const struct ph_stmt tell = {"tell", "SELECT pg_notify('changes', 'app_3')"};
     struct ph_db_options options = {.conninfo = database,
                                     .role = PH_DB_ENGINE,
                                     .connections = 1,
@@ -1025,6 +1026,12 @@ static void notifications_arrive_and_on_connect_goes_first(void **state)
                 first_calls[1]->order < call->order);
     test_exec(admin, "NOTIFY changes, 'app_1'");
     step_until(is_notified, (void *)(uintptr_t) "changes:app_1", "the notification");
+    call_free(call);
+    /* One that comes with a result was left until the connection had something to read again. */
+    call = call_new(&tell);
+    ph_db_send(db, &call->req);
+    wait_for(call);
+    assert_string_equal(notified, "changes:app_3");
     call_free(call);
     for (int i = 0; i < 2; i++)
         call_free(first_calls[i]);
