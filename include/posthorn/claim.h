@@ -55,11 +55,6 @@ void ph_schedule_release(struct ph_db *db, struct ph_arena *arena, struct ph_id 
 void ph_schedule_room(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
                       void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
 
-/* Deletes what waits for the endpoint of messages from before that wall time, but for what somebody asked for by hand. */
-void ph_waiting_cancel(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
-                       int64_t before_ms, void (*on_done)(enum ph_err err, int32_t n, void *ctx),
-                       void *ctx);
-
 /* Makes partitions ahead, drops those past retention, removes used idempotency keys after 12 hours and
  * background tasks that ended when they are past retention. */
 void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention_days,

@@ -18,7 +18,8 @@ void ph_courier_endpoint_changed(struct ph_courier *courier, const struct ph_id 
 void ph_courier_application_changed(struct ph_courier *courier, struct ph_id application);
 /* Any thread: one attempt at once for job->trial, whatever the endpoint is held for; the job becomes the courier's. */
 void ph_courier_try(struct ph_courier *courier, struct ph_job *job);
-/* Any thread: deliveries of messages from before this wall time are not wanted any more; those under way are not repeated. */
+/* Any thread: the endpoint's deliveries of messages from before this wall time are gone from the database; those under way are
+ * not repeated. */
 void ph_courier_cancel(struct ph_courier *courier, struct ph_id endpoint, int64_t before_ms);
 /* Any thread: the node has a new identity or none. */
 void ph_courier_identity_changed(struct ph_courier *courier);

@@ -86,7 +86,6 @@ struct ph_job {
     bool
         is_ordered; /* its endpoint is held for this node until all its ordered deliveries are done */
     bool message_gone;      /* nothing to send any more: retention was faster */
-    bool cancelled;         /* while under way: is not tried again */
     struct ph_trial *trial; /* who waits for the outcome, which is not stored; NULL: a delivery */
 };
 

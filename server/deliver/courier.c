@@ -111,25 +111,28 @@ bool courier_releases(struct target *target, int in_flight)
     return true;
 }
 
-/* What is queued goes back to the database, due when the hold is over. */
-static void give_back(struct target *target, int64_t hold_ms)
+/* The job goes back to the database, due when the hold is over. */
+static void give_back(struct target *target, struct ph_job *job, int64_t hold_ms)
+{
+    courier_record(target->courier, job,
+                   &(struct ph_outcome){
+                       .endpoint = job->endpoint,
+                       .message = job->payload->message,
+                       .tenant = job->payload->tenant,
+                       .node_id = job->node_id,
+                       .attempts_made = job->attempts_made,
+                       .next_ms = ph_clock_wall_ms(),
+                       .hold_ms = hold_ms,
+                       .release = courier_releases(target, 0),
+                   });
+}
+
+static void give_back_queue(struct target *target, int64_t hold_ms)
 {
     struct ph_job *job;
 
-    while ((job = ph_job_list_take(&target->queue))) {
-        courier_record(target->courier, job,
-                       &(struct ph_outcome){
-                           .endpoint = job->endpoint,
-                           .message = job->payload->message,
-                           .tenant = job->payload->tenant,
-                           .node_id = job->node_id,
-                           .attempts_made = job->attempts_made,
-                           .done = job->cancelled,
-                           .next_ms = ph_clock_wall_ms(),
-                           .hold_ms = hold_ms,
-                           .release = courier_releases(target, 0),
-                       });
-    }
+    while ((job = ph_job_list_take(&target->queue)))
+        give_back(target, job, hold_ms);
 }
 
 void courier_hold(struct target *target, int64_t until_wall_ms)
@@ -137,7 +140,7 @@ void courier_hold(struct target *target, int64_t until_wall_ms)
     if (target->hold_ms < until_wall_ms)
         target->hold_ms = until_wall_ms;
     ph_node_set_queued(target->courier->node, target->id, true);
-    give_back(target, target->hold_ms);
+    give_back_queue(target, target->hold_ms);
 }
 
 /* The endpoint or the message is gone: nobody is owed anything. */
@@ -215,7 +218,7 @@ static bool sort_out(struct target *target)
         return true;
     }
     if (target->hold_ms > ph_clock_wall_ms()) {
-        give_back(target, target->hold_ms);
+        give_back_queue(target, target->hold_ms);
         return true;
     }
     return false;
@@ -242,7 +245,7 @@ void courier_serve(struct target *target)
             return;
         }
         struct ph_job *job = ph_job_list_take(&target->queue);
-        if (job->message_gone || job->cancelled)
+        if (job->message_gone)
             cancel(target, job);
         else
             courier_attempt_start(target, job);
@@ -262,11 +265,6 @@ void courier_serve_ready(struct ph_courier *courier)
     }
 }
 
-static bool from_before(const struct ph_job *job, int64_t wall_ms)
-{
-    return ph_id_time_ms(job->payload->message) < wall_ms;
-}
-
 static void take_jobs(struct ph_courier *courier, struct ph_job_list *jobs)
 {
     struct ph_job *job;
@@ -278,7 +276,6 @@ static void take_jobs(struct ph_courier *courier, struct ph_job_list *jobs)
         /* once ordered it stays so until all are done: unordered ones came too when its ordering has changed */
         target->ordered =
             job->is_ordered || (target->ordered && (target->queue.first || target->in_flight));
-        job->cancelled = !job->is_manual && from_before(job, target->cancelled_ms);
         ph_job_list_add(&target->queue, job);
         /* those of an ordered endpoint come one behind the other: the last one releases it, so all have to be here */
         if (!job->is_ordered || !jobs->first || !ph_id_eq(jobs->first->endpoint, job->endpoint))
@@ -294,21 +291,18 @@ static void take_trial(struct ph_courier *courier, struct ph_job *job)
     courier_serve_trials(target);
 }
 
+/* Messages from before that wall time were cancelled. They are given back, so that the database tells which of them: some may
+ * have been asked for again since. */
 static void cancel_before(struct target *target, int64_t before_ms)
 {
     struct ph_job_list kept = {NULL, NULL, 0}, dropped = {NULL, NULL, 0};
     struct ph_job *job;
 
-    if (target->cancelled_ms < before_ms)
-        target->cancelled_ms = before_ms;
     while ((job = ph_job_list_take(&target->queue)))
-        ph_job_list_add(from_before(job, before_ms) ? &dropped : &kept, job);
+        ph_job_list_add(ph_id_time_ms(job->payload->message) < before_ms ? &dropped : &kept, job);
     target->queue = kept;
     while ((job = ph_job_list_take(&dropped)))
-        cancel(target, job);
-    for (struct attempt *a = target->courier->active_attempts; a; a = a->next)
-        if (a->target == target && !a->is_trial && from_before(a->job, before_ms))
-            a->job->cancelled = true;
+        give_back(target, job, 0);
 }
 
 /* Something about it has changed: whatever it was held for is to be found out anew. */
@@ -403,10 +397,8 @@ static void read_inbox(struct ph_task *task)
             take_trial(courier, ph_job_list_take(&letter->jobs));
             break;
         case LETTER_CANCEL:
-            if ((target = courier_find_target(courier, letter->id))) {
+            if ((target = courier_find_target(courier, letter->id)))
                 cancel_before(target, letter->before_ms);
-                courier_cancel_waiting(courier, letter->id, letter->before_ms);
-            }
             break;
         case LETTER_STOP:
             stop(courier, letter->deadline_ms);

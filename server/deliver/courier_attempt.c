@@ -119,10 +119,9 @@ static void fail(struct attempt *attempt, const struct verdict *v, struct ph_out
 
     schedule.jitter_percent = courier->node->retry.jitter_percent;
     ph_metric_add(attempts_failure, 1);
-    outcome->next_ms = v->give_up || attempt->job->cancelled
-                           ? -1
-                           : ph_retry_next_ms(&schedule, outcome->attempts_made, now_ms,
-                                              v->retry_after_s, randombytes_random());
+    outcome->next_ms = v->give_up ? -1
+                                  : ph_retry_next_ms(&schedule, outcome->attempts_made, now_ms,
+                                                     v->retry_after_s, randombytes_random());
     outcome->done = outcome->exhausted = outcome->next_ms < 0;
     ph_metric_add(deliveries_exhausted, outcome->exhausted);
 

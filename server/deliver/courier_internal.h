@@ -42,7 +42,6 @@ struct target {
     int in_flight;
     struct ph_job_list trials; /* that wait for the configuration */
     int trials_in_flight;
-    int64_t cancelled_ms; /* wall time: what is owed of messages from before is not wanted */
     struct tenant_load *tenant;
     struct ph_breaker breaker;
     bool
@@ -87,15 +86,13 @@ struct report {
     struct report *next;
 };
 
-/* What is to be done for an endpoint when so many outcomes are stored: it has room in memory again, or what waits for it is
- * cancelled. */
+/* An endpoint that has room in memory again, once so many outcomes are stored. */
 struct release {
     struct release *next;
     struct ph_arena *arena;
     struct ph_courier *courier;
     struct ph_id endpoint;
     uint64_t after;
-    int64_t cancel_before_ms; /* 0: it has room */
 };
 
 struct ph_courier {
@@ -169,9 +166,6 @@ void courier_outcomes_init(struct ph_courier *courier);
 void courier_outcomes_free(struct ph_courier *courier);
 /* The endpoint has room in memory again: ends its second of grace once the outcomes so far are stored. */
 void courier_room(struct ph_courier *courier, struct ph_id endpoint);
-/* Deliveries of the endpoint's messages from before that wall time are cancelled: once the outcomes that are on their way to
- * the database are there, deletes what waits because of them. */
-void courier_cancel_waiting(struct ph_courier *courier, struct ph_id endpoint, int64_t before_ms);
 /* So many wait to be recorded that no attempt should start. */
 bool courier_outcomes_full(const struct ph_courier *courier);
 

@@ -104,17 +104,11 @@ static void send_releases(struct ph_courier *courier)
     while (courier->releases && courier->releases->after <= courier->n_stored) {
         struct release *release = courier->releases;
         courier->releases = release->next;
-        if (release->cancel_before_ms)
-            ph_waiting_cancel(courier->db, release->arena, release->endpoint,
-                              release->cancel_before_ms, released, release);
-        else
-            ph_schedule_room(courier->db, release->arena, release->endpoint, released, release);
+        ph_schedule_room(courier->db, release->arena, release->endpoint, released, release);
     }
 }
 
-/* Waits for the outcomes so far. */
-static void release_later(struct ph_courier *courier, struct ph_id endpoint,
-                          int64_t cancel_before_ms)
+void courier_room(struct ph_courier *courier, struct ph_id endpoint)
 {
     struct ph_arena *arena = ph_arena_new();
     struct release *release = ph_arena_new_of(arena, struct release), **last = &courier->releases;
@@ -124,22 +118,11 @@ static void release_later(struct ph_courier *courier, struct ph_id endpoint,
         .courier = courier,
         .endpoint = endpoint,
         .after = courier->n_taken,
-        .cancel_before_ms = cancel_before_ms,
     };
     while (*last)
         last = &(*last)->next;
     *last = release;
     send_releases(courier);
-}
-
-void courier_room(struct ph_courier *courier, struct ph_id endpoint)
-{
-    release_later(courier, endpoint, 0);
-}
-
-void courier_cancel_waiting(struct ph_courier *courier, struct ph_id endpoint, int64_t before_ms)
-{
-    release_later(courier, endpoint, before_ms);
 }
 
 /* A batch goes again until it is stored: its outcomes are true whatever the database says, and applying them twice

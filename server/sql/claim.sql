@@ -144,15 +144,6 @@ WITH released AS (
 )
 SELECT count(*)::int4 FROM released
 
--- Deliveries of an endpoint that came back to wait while they were cancelled.
--- name: waiting_cancel
-WITH gone AS (
-    DELETE FROM deliveries
-    WHERE endpoint_id = $1::uuid AND message_id < $2::uuid AND node_id IS NULL AND trigger_type = 0
-    RETURNING 1
-)
-SELECT count(*)::int4 FROM gone
-
 -- A row for this node and the lock that is its sign of life.
 -- name: node_register
 WITH made AS (INSERT INTO nodes (name) VALUES ($1::text) RETURNING id)

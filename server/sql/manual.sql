@@ -31,8 +31,9 @@ WITH named AS MATERIALIZED (
 )
 SELECT refused, expired FROM target
 
--- Deletes up to $7 waiting deliveries of messages before id $6. When there are no more, the nodes hear of it, which may have
--- others in memory; $8: the time in the id. No row: no such endpoint.
+-- Deletes up to $7 deliveries of messages before id $6, those that nodes have claimed too: what has no row is owed by nobody,
+-- whatever comes of an attempt that is under way, for an outcome changes rows and makes none. The nodes hear of it so that
+-- they do not try what they have in memory; $8: the time in the id. No row: no such endpoint.
 -- name: deliveries_cancel
 WITH target AS MATERIALIZED (
     SELECT e.id
@@ -44,16 +45,14 @@ WITH target AS MATERIALIZED (
     DELETE FROM deliveries d USING (
         SELECT w.* FROM target CROSS JOIN LATERAL (
             SELECT endpoint_id, message_id FROM deliveries
-            WHERE endpoint_id = target.id AND message_id < $6::uuid AND node_id IS NULL
+            WHERE endpoint_id = target.id AND message_id < $6::uuid
             ORDER BY message_id LIMIT $7::integer FOR UPDATE
         ) w
     ) c
     WHERE d.endpoint_id = c.endpoint_id AND d.message_id = c.message_id
     RETURNING 1
 )
-SELECT (SELECT count(*)::int4 FROM gone),
-       CASE WHEN (SELECT count(*) FROM gone) < $7
-            THEN pg_notify('posthorn', 'cancel:' || target.id::text || ':' || $8::bigint)::text END
+SELECT (SELECT count(*)::int4 FROM gone), pg_notify('posthorn', 'cancel:' || target.id::text || ':' || $8::bigint)::text
 FROM target
 
 -- Stores message $6 for this endpoint alone, with its delivery. No row: no such endpoint.

@@ -103,17 +103,6 @@ void ph_schedule_room(struct ph_db *db, struct ph_arena *arena, struct ph_id end
     ph_db_send(db, &call->req);
 }
 
-void ph_waiting_cancel(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
-                       int64_t before_ms, void (*on_done)(enum ph_err err, int32_t n, void *ctx),
-                       void *ctx)
-{
-    struct count_call *call = count_call(arena, &ph_sql_waiting_cancel, on_done, ctx);
-
-    ph_db_add_id(&call->req, endpoint);
-    ph_db_add_id(&call->req, ph_id_floor(before_ms));
-    ph_db_send(db, &call->req);
-}
-
 void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention_days,
                          void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx)
 {

@@ -570,36 +570,6 @@ static void a_node_that_stops_gives_its_deliveries_back(void **state)
     assert_int_equal(ask_number("SELECT count(*) FROM nodes WHERE id = %d", other), 1);
 }
 
-/* A failure that was on its way to the database when its delivery was cancelled must not leave it owed. */
-static void cancelling_what_came_back_spares_later_messages_and_what_was_asked_for(void **state)
-{
-    struct ph_id early = owe(&red, 0, 60000), manual = owe(&red, 0, 60000),
-                 claimed = owe(&red, 0, 60000), other = owe(&blue, 0, 60000);
-    struct answer answer = {.arena = ph_arena_new()};
-    int64_t now_ms = ph_clock_wall_ms();
-    (void)state;
-
-    run_sql(admin, "UPDATE deliveries SET trigger_type = 1 WHERE message_id = '%s'",
-            uuid_text(manual));
-    run_sql(admin, "UPDATE deliveries SET node_id = %d WHERE message_id = '%s'", NODE,
-            uuid_text(claimed));
-    ph_waiting_cancel(db, answer.arena, red.endpoints[0], now_ms - 60000, on_number, &answer);
-    wait_until(&answer.done, "cancel");
-    assert_int_equal(answer.number, 0); /* all are later */
-    answer.done = false;
-    ph_waiting_cancel(db, answer.arena, red.endpoints[0], now_ms + 60000, on_number, &answer);
-    wait_until(&answer.done, "cancel");
-    ph_arena_free(answer.arena);
-    assert_int_equal(answer.number, 1);
-    assert_int_equal(
-        ask_number("SELECT count(*) FROM deliveries WHERE message_id = '%s'", uuid_text(early)), 0);
-    assert_int_equal(ask_number("SELECT count(*) FROM deliveries WHERE message_id IN ('%s', '%s')",
-                                uuid_text(manual), uuid_text(claimed)),
-                     2);
-    assert_int_equal(
-        ask_number("SELECT count(*) FROM deliveries WHERE message_id = '%s'", uuid_text(other)), 1);
-}
-
 static void housekeeping_drops_what_is_past_retention_and_used_keys_after_twelve_hours(void **state)
 {
     struct answer answer = {.arena = ph_arena_new()};
@@ -672,7 +642,6 @@ int main(void)
         TEST(a_take_over_moves_a_schedule_forward_and_bumps_it),
         TEST(a_dead_node_is_scanned_again_and_removed_only_after_a_minute),
         TEST(a_node_that_stops_gives_its_deliveries_back),
-        TEST(cancelling_what_came_back_spares_later_messages_and_what_was_asked_for),
         TEST(housekeeping_drops_what_is_past_retention_and_used_keys_after_twelve_hours),
     };
 

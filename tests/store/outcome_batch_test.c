@@ -150,6 +150,24 @@ static void a_failure_waits_until_its_next_time(void **state)
     assert_int_equal(due_in_ms(blue.endpoints[0], foreign), -1);
 }
 
+/* What was cancelled while it was under way came back now and then: no outcome may make a delivery. */
+static void a_failure_or_a_return_of_what_was_cancelled_owes_nothing(void **state)
+{
+    struct ph_id tried = owe(&red, 0, NODE, 0), returned = owe(&red, 0, NODE, 0);
+    struct ph_outcome failed = failure(&red, 0, tried, now_ms + 5000),
+                      given_back = failure(&red, 0, returned, now_ms);
+    (void)state;
+
+    given_back.has_attempt = false;
+    run_sql(admin, "DELETE FROM deliveries");
+    add(&failed);
+    add(&given_back);
+    store();
+    assert_int_equal(ask_number("SELECT count(*) FROM deliveries"), 0);
+    assert_int_equal(ask_number("SELECT count(*) FROM attempts"), 1);
+    assert_stats(red.endpoints[0], 0, 1, 0);
+}
+
 static void the_last_failure_ends_the_delivery_as_exhausted(void **state)
 {
     struct ph_id message = owe(&red, 0, NODE, 7);
@@ -427,6 +445,7 @@ int main(void)
         TEST(one_batch_counts_several_buckets_and_endpoints),
         TEST(a_batch_that_was_not_stored_is_stored_by_the_next_try),
         TEST(a_failure_waits_until_its_next_time),
+        TEST(a_failure_or_a_return_of_what_was_cancelled_owes_nothing),
         TEST(the_last_failure_ends_the_delivery_as_exhausted),
         TEST(without_an_attempt_nothing_is_counted),
         TEST(a_delivery_taken_over_stays_with_its_new_node_unless_it_succeeded),

@@ -248,7 +248,7 @@ static void a_job_holds_its_payload_and_configuration_until_it_is_freed(void **s
     assert_int_equal(job->node_id, 7);
     assert_int_equal(job->attempts_made, 3);
     assert_false(job->message_gone);
-    assert_false(job->is_manual || job->is_ordered || job->cancelled);
+    assert_false(job->is_manual || job->is_ordered);
     assert_null(job->next);
     assert_null(early->config);
 
