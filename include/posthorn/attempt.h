@@ -50,6 +50,27 @@ typedef void (*ph_attempt_done)(void *ctx, enum ph_err err, const struct ph_atte
 void ph_attempt_get(struct ph_db *db, struct ph_arena *arena, const struct ph_message_path *path,
                     struct ph_id attempt, ph_attempt_done done, void *ctx);
 
+/* What the headers of an attempt can be written from. */
+struct ph_attempt_headers {
+    struct ph_id message;
+    struct ph_str url;
+    struct ph_str signature; /* record of it (sign_profile.h); empty: nothing was sent */
+    struct ph_str response;  /* header lines of the answer, as they came, whole ones */
+    struct ph_str event_type, content_type; /* of the message; content_type absent: JSON's */
+    int64_t body_bytes;                     /* -1: not known any more */
+    /* The endpoint as it is now, when there still is one: */
+    json_t *custom;                 /* its headers, a JSON object of strings; NULL: none */
+    const struct ph_str *sensitive; /* names of those whose values are not shown */
+    size_t n_sensitive;
+    bool has_token; /* an access token is sent to it */
+};
+typedef void (*ph_attempt_headers_done)(void *ctx, enum ph_err err,
+                                        const struct ph_attempt_headers *headers);
+/* NOT_FOUND: no such message, or it has no such attempt. */
+void ph_attempt_get_headers(struct ph_db *db, struct ph_arena *arena,
+                            const struct ph_keyring *keyring, const struct ph_message_path *path,
+                            struct ph_id attempt, ph_attempt_headers_done done, void *ctx);
+
 /* A message and what became of it at one endpoint. */
 struct ph_endpoint_message {
     struct ph_message_view message;

@@ -64,6 +64,7 @@ struct ph_http_call {
         [160]; /* err is not OK: plain reason for the customer, e.g. "certificate has expired"; never an address */
     int status;             /* 0 when there is none */
     struct ph_str response; /* first limits.body_bytes of the body; lives until on_done returns */
+    struct ph_str headers;  /* header lines of the answer; lives until on_done returns */
     struct ph_str header;   /* value of want_header; absent without; lives until on_done returns */
     int64_t retry_after_s;  /* from Retry-After as seconds or HTTP date; -1 when absent */
     int64_t duration_us;    /* from start to the last byte or the failure */

@@ -37,6 +37,8 @@ bool ph_http_response_truncated(const struct ph_http_response *response);
 bool ph_http_response_keep_alive(const struct ph_http_response *response);
 /* Value of the first header of that name (case ignored), PH_STR_NONE without. Valid until reset. */
 struct ph_str ph_http_response_header(const struct ph_http_response *response, const char *name);
+/* All header lines as they came, without the empty one; absent before they are complete. Valid until reset. */
+struct ph_str ph_http_response_headers(const struct ph_http_response *response);
 bool ph_http_response_started(const struct ph_http_response *response);      /* any byte has come */
 const char *ph_http_response_fault(const struct ph_http_response *response); /* static sentence */
 

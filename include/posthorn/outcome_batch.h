@@ -33,6 +33,8 @@ struct ph_outcome {
     int64_t duration_ms;
     struct ph_str url;
     struct ph_str response;
+    struct ph_str signature; /* record of it: sign_profile.h */
+    struct ph_str headers;   /* lines of the answer's; absent: none */
 };
 
 struct ph_outcome_batch;

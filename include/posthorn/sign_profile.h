@@ -57,13 +57,31 @@ struct ph_sign_message {
 };
 
 /*
- * Appends the header lines that identify and sign the message, each with CR LF. signers: the current one first; one whose
- * expires_ms has come (0: never) is left out. False: there is no valid one, or the buffer is full.
+ * Appends the signature header's value. signers: the current one first; one whose expires_ms has come (0: never) is left
+ * out. False: there is no valid one, or the buffer is full.
  */
-bool ph_sign_write_headers(const struct ph_sign_style *style, struct ph_signer *const *signers,
-                           const int64_t *expires_ms, int n_signers,
-                           const struct ph_sign_message *message, struct ph_buf *head);
+bool ph_sign_write_value(const struct ph_sign_style *style, struct ph_signer *const *signers,
+                         const int64_t *expires_ms, int n_signers,
+                         const struct ph_sign_message *message, struct ph_buf *value);
+/* Appends the header lines that identify and sign the message, each with CR LF. The body is not looked at. */
+void ph_sign_write_headers(const struct ph_sign_style *style, const struct ph_sign_message *message,
+                           struct ph_str value, struct ph_buf *head);
 /* Whether those lines may have a header of this name. */
 bool ph_sign_style_sends(const struct ph_sign_style *style, struct ph_str header);
+
+/*
+ * Record of a signature: with it, and what is known of message and attempt, those lines can be written again, whatever has
+ * become of endpoint, secrets and payload. It is short when all is as usual: the value alone.
+ */
+struct ph_sign_record {
+    struct ph_str value;
+    int64_t now_ms; /* full seconds, unless it is the attempt's */
+    struct ph_sign_style style;
+};
+/* The buffer has the value: appends the rest. attempt_ms: the time in the attempt's id. */
+void ph_sign_record_end(struct ph_buf *record, const struct ph_sign_style *style, int64_t now_ms,
+                        int64_t attempt_ms);
+/* The slices are of the record, which only ph_sign_record_end has written. */
+void ph_sign_record_read(struct ph_str record, int64_t attempt_ms, struct ph_sign_record *out);
 
 #endif

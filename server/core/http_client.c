@@ -41,6 +41,7 @@ static void end(struct ph_exchange *x)
     call->duration_us = (int64_t)(ph_clock_mono_us() - x->start_us);
     call->status = ph_http_response_status(r);
     call->response = ph_http_response_body(r);
+    call->headers = ph_http_response_headers(r);
     struct ph_str wait = ph_http_response_header(r, "retry-after");
     call->header =
         call->want_header ? ph_http_response_header(x->response, call->want_header) : PH_STR_NONE;

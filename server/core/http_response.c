@@ -30,6 +30,7 @@ struct ph_http_response {
     struct ph_buf block; /* header block, from the status line to the empty line */
     struct ph_buf body;  /* its first body_limit bytes */
     enum state state;
+    size_t line_bytes;    /* of the block's status line */
     size_t interim_bytes; /* of header blocks of interim answers */
     size_t scanned;       /* no end of the block begins before this */
     size_t left; /* IN_LENGTH: bytes to come; IN_CHUNKS, UNTIL_END: bytes until it is too much */
@@ -222,6 +223,7 @@ static void parse_block(struct ph_http_response *r)
         return;
     }
     size_t rest = r->block.len - line;
+    r->line_bytes = line;
     r->n_headers = HEADERS_MAX;
     int n = phr_parse_headers(r->block.ptr + line, rest, r->headers, &r->n_headers, 0);
     if (n < 0 || (size_t)n != rest) {
@@ -415,6 +417,16 @@ struct ph_str ph_http_response_header(const struct ph_http_response *r, const ch
             return ph_str_trim((struct ph_str){h->value, h->value_len});
     }
     return PH_STR_NONE;
+}
+
+struct ph_str ph_http_response_headers(const struct ph_http_response *r)
+{
+    struct ph_str lines = {r->block.ptr + r->line_bytes, r->block.len - r->line_bytes};
+
+    if (r->n_headers == 0)
+        return PH_STR_NONE;
+    lines.len -= lines.ptr[lines.len - 2] == '\r' ? 2 : 1;
+    return lines;
 }
 
 bool ph_http_response_started(const struct ph_http_response *r)

@@ -134,25 +134,22 @@ static void add_text(struct ph_buf *buf, const char *text, int64_t now_s)
     }
 }
 
-static bool add_standard(const struct ph_sign_style *style, struct ph_signer *const *signers,
-                         const int64_t *expires_ms, int n_signers,
-                         const struct ph_sign_message *message, struct ph_buf *head)
+static bool add_standard(struct ph_signer *const *signers, const int64_t *expires_ms, int n_signers,
+                         const struct ph_sign_message *message, struct ph_buf *value)
 {
     char signature[PH_SIGNATURE_LEN_MAX + 1];
     bool any = false;
 
-    ph_buf_add_str(head, style->prefix);
-    ph_buf_add_c(head, "-signature:");
     for (int i = 0; i < n_signers; i++) {
         if (!is_valid(expires_ms, i, message->now_ms))
             continue;
         size_t len = ph_signer_sign(signers[i], message->id, message->now_ms / 1000, message->body,
                                     signature);
-        ph_buf_add_char(head, ' ');
-        ph_buf_add(head, signature, len);
+        if (any)
+            ph_buf_add_char(value, ' ');
+        ph_buf_add(value, signature, len);
         any = true;
     }
-    ph_buf_add_c(head, "\r\n");
     return any;
 }
 
@@ -181,58 +178,105 @@ static struct ph_str signature_header(const struct ph_sign_style *style)
     return *header ? ph_str_of(header) : style->header;
 }
 
-static bool add_macs(const struct ph_sign_style *style, struct ph_signer *const *signers,
+static bool add_macs(const struct profile *profile, struct ph_signer *const *signers,
                      const int64_t *expires_ms, int n_signers,
-                     const struct ph_sign_message *message, struct ph_buf *head)
+                     const struct ph_sign_message *message, struct ph_buf *value)
 {
-    const struct profile *profile = &profiles[style->profile];
     bool any = false;
 
-    ph_buf_add_str(head, signature_header(style));
-    ph_buf_add_c(head, ": ");
-    add_text(head, profile->begin, message->now_ms / 1000);
+    add_text(value, profile->begin, message->now_ms / 1000);
     for (int i = 0; i < n_signers && !(any && profile->which == NEWEST); i++) {
         if (!is_valid(expires_ms, i, message->now_ms))
             continue;
-        ph_buf_add_c(head, profile->each);
-        add_mac(profile, signers[i], message, head);
+        ph_buf_add_c(value, profile->each);
+        add_mac(profile, signers[i], message, value);
         any = true;
     }
-    ph_buf_add_c(head, "\r\n");
     return any;
 }
 
-bool ph_sign_write_headers(const struct ph_sign_style *style, struct ph_signer *const *signers,
-                           const int64_t *expires_ms, int n_signers,
-                           const struct ph_sign_message *message, struct ph_buf *head)
+bool ph_sign_write_value(const struct ph_sign_style *style, struct ph_signer *const *signers,
+                         const int64_t *expires_ms, int n_signers,
+                         const struct ph_sign_message *message, struct ph_buf *value)
+{
+    bool any =
+        style->profile == PH_SIGN_STANDARD
+            ? add_standard(signers, expires_ms, n_signers, message, value)
+            : add_macs(&profiles[style->profile], signers, expires_ms, n_signers, message, value);
+
+    return any && !value->overflow;
+}
+
+static void add_time_line(struct ph_buf *head, int64_t now_ms)
+{
+    ph_buf_add_c(head, ": ");
+    ph_buf_add_i64(head, now_ms / 1000);
+    ph_buf_add_c(head, "\r\n");
+}
+
+void ph_sign_write_headers(const struct ph_sign_style *style, const struct ph_sign_message *message,
+                           struct ph_str value, struct ph_buf *head)
 {
     const struct profile *profile = &profiles[style->profile];
-    bool any;
 
     ph_buf_add_str(head, style->prefix);
     ph_buf_add_c(head, "-id: ");
     ph_buf_add_str(head, message->id);
     ph_buf_add_c(head, "\r\n");
     ph_buf_add_str(head, style->prefix);
-    ph_buf_add_c(head, "-timestamp: ");
-    ph_buf_add_i64(head, message->now_ms / 1000);
-    ph_buf_add_c(head, "\r\n");
+    ph_buf_add_c(head, "-timestamp");
+    add_time_line(head, message->now_ms);
     if (style->profile == PH_SIGN_STANDARD) {
-        any = add_standard(style, signers, expires_ms, n_signers, message, head);
-        return any && !head->overflow;
+        ph_buf_add_str(head, style->prefix);
+        add_line(head, PH_STR("-signature"), value);
+        return;
     }
-    any = add_macs(style, signers, expires_ms, n_signers, message, head);
+    add_line(head, signature_header(style), value);
     if (profile->topic_header)
         add_line(head, ph_str_of(profile->topic_header), message->event_type);
     if (profile->id_header)
         add_line(head, ph_str_of(profile->id_header), message->id);
     if (profile->time_header) {
         ph_buf_add_c(head, profile->time_header);
-        ph_buf_add_c(head, ": ");
-        ph_buf_add_i64(head, message->now_ms / 1000);
-        ph_buf_add_c(head, "\r\n");
+        add_time_line(head, message->now_ms);
     }
-    return any && !head->overflow;
+}
+
+void ph_sign_record_end(struct ph_buf *record, const struct ph_sign_style *style, int64_t now_ms,
+                        int64_t attempt_ms)
+{
+    bool usual = style->profile == PH_SIGN_STANDARD && ph_str_eq(style->prefix, PH_HEADER_PREFIX);
+
+    if (usual && now_ms / 1000 == attempt_ms / 1000)
+        return;
+    ph_buf_add_char(record, '\n');
+    ph_buf_add_i64(record, now_ms / 1000);
+    if (usual)
+        return;
+    ph_buf_add_char(record, '\n');
+    ph_buf_add_c(record, profiles[style->profile].name);
+    ph_buf_add_char(record, '\n');
+    ph_buf_add_str(record, style->prefix);
+    ph_buf_add_char(record, '\n');
+    ph_buf_add_str(record, style->header);
+}
+
+void ph_sign_record_read(struct ph_str record, int64_t attempt_ms, struct ph_sign_record *out)
+{
+    struct ph_str part;
+    int64_t now_s;
+
+    *out = (struct ph_sign_record){
+        .style = {PH_SIGN_STANDARD, PH_HEADER_PREFIX, PH_SIGNATURE_HEADER},
+        .now_ms = attempt_ms,
+    };
+    (void)ph_str_split(&record, '\n', &out->value);
+    if (ph_str_split(&record, '\n', &part) && ph_str_to_i64(part, &now_s) == PH_OK)
+        out->now_ms = now_s * 1000;
+    if (ph_str_split(&record, '\n', &part) &&
+        ph_sign_profile_parse(part, &out->style.profile) == PH_OK)
+        (void)(ph_str_split(&record, '\n', &out->style.prefix) &&
+               ph_str_split(&record, '\n', &out->style.header));
 }
 
 static bool is_prefixed(struct ph_str header, struct ph_str prefix, struct ph_str end)

@@ -1,12 +1,17 @@
 #include "courier_internal.h"
 
 #include "posthorn/clock.h"
+#include "posthorn/request_head.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD_BYTES_MAX (512 * 1024)
+#define HEAD_BYTES_MAX      (512 * 1024)
+#define SIGNATURE_BYTES_MAX 4096
+/* Of the answer's headers, what is kept of a success and of a failure. */
+#define HEADERS_BYTES_SUCCESS 256
+#define HEADERS_BYTES_FAILURE 4096
 /* Hold of an endpoint that is being disabled: should that fail, its next answer disables it again. */
 #define DISABLE_HOLD_MS 60000
 
@@ -19,10 +24,12 @@ static struct attempt *take_attempt(struct ph_courier *courier)
     if (attempt) {
         courier->free_attempts = attempt->next;
         ph_buf_clear(&attempt->head);
+        ph_buf_clear(&attempt->signature);
     } else {
         attempt = ph_calloc(1, sizeof *attempt);
         attempt->courier = courier;
         ph_buf_init(&attempt->head, HEAD_BYTES_MAX);
+        ph_buf_init(&attempt->signature, SIGNATURE_BYTES_MAX);
     }
     attempt->prev = NULL;
     attempt->next = courier->active_attempts;
@@ -60,6 +67,7 @@ void courier_attempts_free(struct ph_courier *courier)
         struct attempt *attempt = courier->free_attempts;
         courier->free_attempts = attempt->next;
         ph_buf_free(&attempt->head);
+        ph_buf_free(&attempt->signature);
         free(attempt);
     }
 }
@@ -69,7 +77,7 @@ static bool write_signature(struct attempt *attempt, int64_t now_ms)
 {
     struct target *target = attempt->target;
     const struct ph_payload *payload = attempt->job->payload;
-    struct ph_buf *head = &attempt->head;
+    struct ph_buf *head = &attempt->head, *signature = &attempt->signature;
     struct ph_sign_message message = {
         .id = {payload->wire_id, payload->wire_id_len},
         .event_type = payload->event_type,
@@ -78,15 +86,16 @@ static bool write_signature(struct attempt *attempt, int64_t now_ms)
     };
 
     courier_token_write(attempt);
-    ph_buf_add_c(head, "Content-Type: ");
-    ph_buf_add_str(head, payload->content_type);
-    ph_buf_add_c(head, "\r\nContent-Length: ");
-    ph_buf_add_i64(head, (int64_t)payload->len);
-    ph_buf_add_c(head, "\r\n");
-    if (!ph_sign_write_headers(&attempt->config->style, target->signers, target->signer_expires_ms,
-                               target->n_signers, &message, head))
+    ph_request_head_body(head, payload->content_type, payload->len);
+    ph_buf_clear(signature);
+    if (!ph_sign_write_value(&attempt->config->style, target->signers, target->signer_expires_ms,
+                             target->n_signers, &message, signature)) {
+        ph_buf_clear(signature);
         return false;
+    }
+    ph_sign_write_headers(&attempt->config->style, &message, ph_buf_str(signature), head);
     ph_buf_add_c(head, "\r\n");
+    ph_sign_record_end(signature, &attempt->config->style, now_ms, ph_id_time_ms(attempt->id));
     return !head->overflow;
 }
 
@@ -95,6 +104,7 @@ struct verdict {
     bool success;
     int status; /* 0: no answer */
     struct ph_str response;
+    struct ph_str headers; /* of the answer; absent without */
     int64_t duration_us;
     int64_t retry_after_s; /* -1: the endpoint did not ask to wait */
     bool give_up;          /* the endpoint does not want this message */
@@ -155,6 +165,17 @@ static void end_trial(struct attempt *attempt, const struct verdict *v)
     ph_job_free(attempt->job);
 }
 
+/* As many whole lines as so many bytes hold. */
+static struct ph_str first_lines(struct ph_str lines, size_t bytes)
+{
+    if (lines.len > bytes) {
+        lines.len = bytes;
+        while (lines.len && lines.ptr[lines.len - 1] != '\n')
+            lines.len--;
+    }
+    return lines;
+}
+
 static void record(struct attempt *attempt, const struct verdict *v)
 {
     struct ph_courier *courier = attempt->courier;
@@ -181,6 +202,9 @@ static void record(struct attempt *attempt, const struct verdict *v)
         .duration_ms = (v->duration_us + 500) / 1000,
         .url = attempt->config->url_text,
         .response = v->response,
+        .signature = ph_buf_str(&attempt->signature),
+        .headers =
+            first_lines(v->headers, v->success ? HEADERS_BYTES_SUCCESS : HEADERS_BYTES_FAILURE),
     };
 
     if (v->success) {
@@ -224,6 +248,7 @@ static struct verdict judge(const struct ph_http_call *call)
         .success = answered && call->status >= 200 && call->status < 300,
         .status = answered ? call->status : 0,
         .response = answered ? call->response : ph_str_of(call->error_text),
+        .headers = answered ? call->headers : PH_STR_NONE,
         .duration_us = call->duration_us,
         .retry_after_s = answered && asks_to_wait(call->status) ? call->retry_after_s : -1,
     };

@@ -75,6 +75,7 @@ struct attempt {
     bool token_refused;                /* the endpoint has refused one, and gets one other */
     struct attempt *next_waiting;      /* for the token */
     struct ph_buf head;
+    struct ph_buf signature;     /* record of it; empty until it is signed */
     struct attempt *next, *prev; /* on the list of those under way, or of free ones */
 };
 

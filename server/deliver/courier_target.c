@@ -1,11 +1,11 @@
 #include "courier_internal.h"
 
+#include "posthorn/request_head.h"
+
 #include <stdlib.h>
 
 #define TARGET_IDLE_MS 120000
 #define HEAD_BYTES_MAX (256 * 1024)
-
-static const struct ph_str user_agent = {"Posthorn/1.0", 12};
 
 struct target *courier_find_target(struct ph_courier *courier, struct ph_id id)
 {
@@ -66,57 +66,6 @@ static void clear_config(struct target *target)
     target->config = NULL;
 }
 
-static bool names_accept(struct ph_str header_lines)
-{
-    const struct ph_str name = PH_STR("accept:");
-    struct ph_str line;
-
-    while (ph_str_split(&header_lines, '\n', &line))
-        if (line.len >= name.len && ph_str_ieq((struct ph_str){line.ptr, name.len}, name))
-            return true;
-    return false;
-}
-
-/* Custom headers but those that the signature has: each comes once. */
-static void add_custom_lines(struct ph_buf *head, const struct ph_endpoint_config *config)
-{
-    struct ph_str rest = config->header_lines, line, value, name;
-
-    while (ph_str_split(&rest, '\n', &line)) {
-        value = line;
-        if (line.len == 0 || !ph_str_split(&value, ':', &name) ||
-            ph_sign_style_sends(&config->style, name) ||
-            (config->oauth && ph_str_ieq(name, PH_STR("authorization"))))
-            continue;
-        ph_buf_add_str(head, line);
-        ph_buf_add_char(head, '\n');
-    }
-}
-
-/* The lines of the request head that are the same for every attempt. */
-static void write_head(struct target *target)
-{
-    const struct ph_url *url = &target->config->url;
-    bool default_port = url->port == (url->tls ? 443 : 80);
-    struct ph_buf *head = &target->head;
-
-    ph_buf_clear(head);
-    ph_buf_add_c(head, "POST ");
-    ph_buf_add_str(head, url->target);
-    ph_buf_add_c(head, url->host_is_ipv6 ? " HTTP/1.1\r\nHost: [" : " HTTP/1.1\r\nHost: ");
-    ph_buf_add_str(head, url->host);
-    if (url->host_is_ipv6)
-        ph_buf_add_char(head, ']');
-    if (!default_port)
-        ph_buf_printf(head, ":%u", url->port);
-    ph_buf_add_c(head, "\r\nUser-Agent: ");
-    ph_buf_add_str(head, user_agent);
-    if (!names_accept(target->config->header_lines))
-        ph_buf_add_c(head, "\r\nAccept: */*");
-    ph_buf_add_c(head, "\r\n");
-    add_custom_lines(head, target->config);
-}
-
 void courier_target_apply(struct target *target, struct ph_endpoint_config *config)
 {
     if (target->config && target->config->version >= config->version)
@@ -133,7 +82,9 @@ void courier_target_apply(struct target *target, struct ph_endpoint_config *conf
         target->signers[target->n_signers++] =
             ph_sign_profile_signer(config->style.profile, &config->secrets[i].secret);
     }
-    write_head(target);
+    ph_buf_clear(&target->head);
+    ph_request_head_begin(&target->head, &config->url, &config->style, config->header_lines,
+                          config->oauth != NULL);
 }
 
 static void loaded(enum ph_err err, struct ph_endpoint_config **configs, void *ctx)

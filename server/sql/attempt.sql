@@ -131,6 +131,26 @@ SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_cod
 FROM target JOIN attempts t ON t.message_id = target.id
 WHERE t.id = $6::uuid AND t.tenant_id = $1
 
+-- What is known of the headers of attempt $6, and what others are made from: message and endpoint, which may be gone.
+-- name: attempt_headers
+WITH named AS MATERIALIZED (
+    SELECT a.id AS application_id,
+           coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                               WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
+    FROM applications a
+    WHERE a.tenant_id = $1::uuid
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+), target AS MATERIALIZED (
+    SELECT m.id, m.event_type, m.content_type, octet_length(coalesce(m.raw_body, m.payload)) AS body_bytes
+    FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
+    WHERE m.tenant_id = $1
+)
+SELECT t.url, t.signature, t.headers, target.id, target.event_type, target.content_type, target.body_bytes,
+       e.id, e.headers_sealed, e.headers_sensitive, e.oauth_sealed IS NOT NULL
+FROM target JOIN attempts t ON t.message_id = target.id
+LEFT JOIN endpoints e ON e.id = t.endpoint_id AND e.tenant_id = $1
+WHERE t.id = $6::uuid AND t.tenant_id = $1
+
 -- Messages that were attempted at endpoint $4 (or uid $5), the one first attempted last in front: an endpoint sees but few
 -- of an application's messages, so its own attempts lead, each message standing where its first one is. $15: the message
 -- behind which the page begins; message ids strictly between $6 and $7, attempt ids above $16; $10: its newest attempt has

@@ -51,6 +51,6 @@ WITH named AS MATERIALIZED (
     FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
     WHERE m.tenant_id = $1
 )
-UPDATE attempts t SET response = 'EXPUNGED'
+UPDATE attempts t SET response = 'EXPUNGED', headers = ''
 FROM target WHERE t.message_id = target.id AND t.id = $6::uuid AND t.tenant_id = $1
 RETURNING t.id

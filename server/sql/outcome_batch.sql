@@ -9,13 +9,13 @@
 -- name: outcomes_store
 WITH o AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int4[], $5::bool[], $6::timestamptz[],
-                         $7::timestamptz[], $8::int2[], $34::bool[])
+                         $7::timestamptz[], $8::int2[], $36::bool[])
         AS o (endpoint_id, message_id, tenant_id, node_id, done, next_at, held_until, attempts, release)
 ), tried AS (
     INSERT INTO attempts (message_id, id, endpoint_id, tenant_id, number, status, trigger_type, status_code,
-                          duration_ms, url, response)
+                          duration_ms, url, response, signature, headers)
     SELECT * FROM unnest($9::uuid[], $10::uuid[], $11::uuid[], $12::uuid[], $13::int2[], $14::int2[], $15::int2[],
-                         $16::int2[], $17::int4[], $18::text[], $19::bytea[])
+                         $16::int2[], $17::int4[], $18::text[], $19::bytea[], $20::text[], $21::bytea[])
     ON CONFLICT DO NOTHING
     RETURNING 1
 ), gone AS (
@@ -56,7 +56,7 @@ WITH o AS MATERIALIZED (
     FROM (
         SELECT id, succeeded
         FROM (SELECT endpoint_id, sum(success) > 0 AS succeeded
-              FROM unnest($20::uuid[], $23::int8[]) AS c (endpoint_id, success) GROUP BY endpoint_id) c
+              FROM unnest($22::uuid[], $25::int8[]) AS c (endpoint_id, success) GROUP BY endpoint_id) c
         JOIN endpoints ON id = endpoint_id AND (failing_since IS NULL) <> succeeded
         WHERE EXISTS (SELECT FROM tried)
         ORDER BY id FOR NO KEY UPDATE OF endpoints
@@ -65,8 +65,8 @@ WITH o AS MATERIALIZED (
 ), counted AS (
     INSERT INTO delivery_stats AS s (endpoint_id, bucket, tenant_id, success, failure, exhausted, duration_counts)
     SELECT endpoint_id, bucket, tenant_id, success, failure, exhausted, ARRAY[h1, h2, h3, h4, h5, h6, h7, h8]
-    FROM unnest($20::uuid[], $21::timestamptz[], $22::uuid[], $23::int8[], $24::int8[], $25::int8[],
-                $26::int4[], $27::int4[], $28::int4[], $29::int4[], $30::int4[], $31::int4[], $32::int4[], $33::int4[])
+    FROM unnest($22::uuid[], $23::timestamptz[], $24::uuid[], $25::int8[], $26::int8[], $27::int8[],
+                $28::int4[], $29::int4[], $30::int4[], $31::int4[], $32::int4[], $33::int4[], $34::int4[], $35::int4[])
         AS c (endpoint_id, bucket, tenant_id, success, failure, exhausted, h1, h2, h3, h4, h5, h6, h7, h8)
     WHERE EXISTS (SELECT FROM tried)
     ORDER BY endpoint_id, bucket
@@ -77,7 +77,7 @@ WITH o AS MATERIALIZED (
 ), events AS MATERIALIZED (
     SELECT tenant_id, endpoint_id, message_id, id, status_code,
            (ARRAY['message.attempt.failing', 'message.attempt.exhausted', 'message.attempt.recovered'])[event] AS event
-    FROM unnest($9::uuid[], $10::uuid[], $11::uuid[], $12::uuid[], $16::int2[], $35::int2[])
+    FROM unnest($9::uuid[], $10::uuid[], $11::uuid[], $12::uuid[], $16::int2[], $37::int2[])
         AS t (message_id, id, endpoint_id, tenant_id, status_code, event)
     WHERE event > 0 AND EXISTS (SELECT FROM tried)
 )
@@ -92,19 +92,19 @@ WITH gone AS (
     WHERE d.endpoint_id = o.endpoint_id AND d.message_id = o.message_id
 ), tried AS (
     INSERT INTO attempts (message_id, id, endpoint_id, tenant_id, number, status, trigger_type, status_code,
-                          duration_ms, url, response)
+                          duration_ms, url, response, signature, headers)
     SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::int2[], $8::int2[], $9::int2[],
-                         $10::int2[], $11::int4[], $12::text[], $13::bytea[])
+                         $10::int2[], $11::int4[], $12::text[], $13::bytea[], $14::text[], $15::bytea[])
     ON CONFLICT DO NOTHING
     RETURNING 1
 ), healthy AS (
     UPDATE endpoints SET failing_since = NULL
-    WHERE id = ANY ($14::uuid[]) AND failing_since IS NOT NULL AND EXISTS (SELECT FROM tried)
+    WHERE id = ANY ($16::uuid[]) AND failing_since IS NOT NULL AND EXISTS (SELECT FROM tried)
 ), counted AS (
     INSERT INTO delivery_stats AS s (endpoint_id, bucket, tenant_id, success, failure, exhausted, duration_counts)
     SELECT endpoint_id, bucket, tenant_id, success, failure, exhausted, ARRAY[h1, h2, h3, h4, h5, h6, h7, h8]
-    FROM unnest($14::uuid[], $15::timestamptz[], $16::uuid[], $17::int8[], $18::int8[], $19::int8[],
-                $20::int4[], $21::int4[], $22::int4[], $23::int4[], $24::int4[], $25::int4[], $26::int4[], $27::int4[])
+    FROM unnest($16::uuid[], $17::timestamptz[], $18::uuid[], $19::int8[], $20::int8[], $21::int8[],
+                $22::int4[], $23::int4[], $24::int4[], $25::int4[], $26::int4[], $27::int4[], $28::int4[], $29::int4[])
         AS c (endpoint_id, bucket, tenant_id, success, failure, exhausted, h1, h2, h3, h4, h5, h6, h7, h8)
     WHERE EXISTS (SELECT FROM tried)
     ORDER BY endpoint_id, bucket

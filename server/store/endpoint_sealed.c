@@ -3,6 +3,7 @@
 #include "posthorn/endpoint.h"
 #include "posthorn/log.h"
 #include "sql.h"
+#include "store/sealed_headers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,26 +158,31 @@ static void decref(void *json)
     json_decref(json);
 }
 
-/* Reads the row of endpoint_headers; NULL: it does not open (logged). */
-static json_t *read_headers(struct sealed_op *op, const PGresult *res)
+json_t *ph_store_unseal_headers(struct ph_arena *arena, const struct ph_keyring *keyring,
+                                struct ph_id tenant, struct ph_id endpoint, struct ph_str sealed)
 {
-    struct ph_id id = ph_db_id(res, 0, 0);
-    struct ph_str sealed = ph_db_str(res, 0, 2);
     json_t *headers = NULL;
     size_t len;
 
     if (!sealed.ptr) {
         headers = json_object();
     } else {
-        uint8_t *plain = ph_arena_alloc(op->arena, sealed.len);
-        if (ph_unseal(op->keyring, op->path.tenant, id, sealed, plain, &len) == PH_OK)
+        uint8_t *plain = ph_arena_alloc(arena, sealed.len);
+        if (ph_unseal(keyring, tenant, endpoint, sealed, plain, &len) == PH_OK)
             headers = json_loadb((const char *)plain, len, 0, NULL);
     }
     if (headers)
-        ph_arena_defer(op->arena, decref, headers);
+        ph_arena_defer(arena, decref, headers);
     else
-        log_sealed("headers", id);
+        log_sealed("headers", endpoint);
     return headers;
+}
+
+/* Reads the row of endpoint_headers; NULL: it does not open (logged). */
+static json_t *read_headers(struct sealed_op *op, const PGresult *res)
+{
+    return ph_store_unseal_headers(op->arena, op->keyring, op->path.tenant, ph_db_id(res, 0, 0),
+                                   ph_db_str(res, 0, 2));
 }
 
 static void on_headers(struct ph_db_req *req, enum ph_err err, PGresult *res)

@@ -28,6 +28,8 @@ enum {
     ATT_DURATION,
     ATT_URL,
     ATT_RESPONSE,
+    ATT_SIGNATURE,
+    ATT_HEADERS,
     STAT_ENDPOINT,
     STAT_BUCKET,
     STAT_TENANT,
@@ -43,9 +45,10 @@ enum {
 static const enum ph_db_array_of array_types[ARRAYS] = {
     PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_I32S,  PH_DB_BOOLS,  PH_DB_TIMES, PH_DB_TIMES,
     PH_DB_I16S,  PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS,  PH_DB_I16S,  PH_DB_I16S,
-    PH_DB_I16S,  PH_DB_I16S,  PH_DB_I32S,  PH_DB_TEXTS, PH_DB_BYTEAS, PH_DB_UUIDS, PH_DB_TIMES,
-    PH_DB_UUIDS, PH_DB_I64S,  PH_DB_I64S,  PH_DB_I64S,  PH_DB_I32S,   PH_DB_I32S,  PH_DB_I32S,
-    PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,   PH_DB_BOOLS, PH_DB_I16S,
+    PH_DB_I16S,  PH_DB_I16S,  PH_DB_I32S,  PH_DB_TEXTS, PH_DB_BYTEAS, PH_DB_TEXTS, PH_DB_BYTEAS,
+    PH_DB_UUIDS, PH_DB_TIMES, PH_DB_UUIDS, PH_DB_I64S,  PH_DB_I64S,   PH_DB_I64S,  PH_DB_I32S,
+    PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,   PH_DB_I32S,  PH_DB_I32S,
+    PH_DB_BOOLS, PH_DB_I16S,
 };
 
 static const int64_t duration_bounds_ms[DURATIONS - 1] = {10, 30, 100, 300, 1000, 3000, 10000};
@@ -157,6 +160,8 @@ static void add_attempt(struct ph_outcome_batch *batch, const struct ph_outcome 
     ph_db_array_i32(&a[ATT_DURATION], (int32_t)o->duration_ms);
     ph_db_array_str(&a[ATT_URL], o->url);
     ph_db_array_str(&a[ATT_RESPONSE], o->response);
+    ph_db_array_str(&a[ATT_SIGNATURE], o->signature.ptr ? o->signature : PH_STR(""));
+    ph_db_array_str(&a[ATT_HEADERS], o->headers.ptr ? o->headers : PH_STR(""));
     ph_db_array_i16(&a[ATT_EVENT], event_of(o));
     count(batch, o);
 }
@@ -165,8 +170,11 @@ bool ph_outcome_batch_add(struct ph_outcome_batch *batch, const struct ph_outcom
 {
     struct ph_db_array *a = batch->arrays;
 
-    if (batch->n && a[ATT_RESPONSE].buf.len + a[ATT_URL].buf.len + o->response.len + o->url.len >
-                        batch->max_bytes)
+    size_t bytes = a[ATT_RESPONSE].buf.len + a[ATT_URL].buf.len + a[ATT_HEADERS].buf.len +
+                   a[ATT_SIGNATURE].buf.len + o->response.len + o->url.len + o->headers.len +
+                   o->signature.len;
+
+    if (batch->n && bytes > batch->max_bytes)
         return false;
     batch->n++;
     batch->n_open += !o->done || o->release || (o->has_attempt && event_of(o));

@@ -25,6 +25,7 @@ static void compare(const struct ph_http_response *a, const struct ph_http_respo
     assert(ph_http_response_keep_alive(a) == ph_http_response_keep_alive(b));
     assert(ph_http_response_started(a) == ph_http_response_started(b));
     assert(ph_http_response_fault(a) == ph_http_response_fault(b));
+    assert(same(ph_http_response_headers(a), ph_http_response_headers(b)));
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         assert(same(ph_http_response_header(a, names[i]), ph_http_response_header(b, names[i])));
 }

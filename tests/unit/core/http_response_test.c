@@ -306,6 +306,30 @@ static void endless_chunk_overhead_is_cut(void **state)
     assert_true(ph_http_response_truncated(r));
 }
 
+static void header_lines_are_kept_as_they_came(void **state)
+{
+    static const struct {
+        const char *answer, *want;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\nA: 1\r\nb:2\r\nContent-Length: 0\r\n\r\n",
+         "A: 1\r\nb:2\r\nContent-Length: 0\r\n"},
+        {"HTTP/1.1 204\nA: 1\n\n", "A: 1\n"},
+        {"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 None\r\nA: 1\r\n\r\n", "A: 1\r\n"},
+        {"HTTP/1.1 204 None\r\n\r\n", NULL},
+    };
+    struct ph_http_response *r = *state;
+
+    assert_null(ph_http_response_headers(r).ptr);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(feed(r, cases[i].answer), PH_HTTP_COMPLETE);
+        struct ph_str lines = ph_http_response_headers(r);
+        if (cases[i].want)
+            assert_true(ph_str_eq_c(lines, cases[i].want));
+        else
+            assert_null(lines.ptr);
+    }
+}
+
 static void nothing_is_left_after_reset(void **state)
 {
     struct ph_http_response *r = *state;
@@ -315,6 +339,7 @@ static void nothing_is_left_after_reset(void **state)
     assert_int_equal(ph_http_response_status(r), 0);
     assert_false(ph_http_response_started(r));
     assert_null(ph_http_response_header(r, "X").ptr);
+    assert_null(ph_http_response_headers(r).ptr);
     assert_body(r, "");
     assert_int_equal(ph_http_response_eof(r), PH_HTTP_MORE);
 }
@@ -394,6 +419,7 @@ int main(void)
         WITH_PARSER(body_over_the_reading_cap_is_cut),
         WITH_PARSER(a_body_of_exactly_the_reading_cap_is_whole),
         WITH_PARSER(endless_chunk_overhead_is_cut),
+        WITH_PARSER(header_lines_are_kept_as_they_came),
         WITH_PARSER(nothing_is_left_after_reset),
         cmocka_unit_test(retry_after_in_seconds),
         cmocka_unit_test(retry_after_as_a_date),

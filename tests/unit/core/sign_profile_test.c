@@ -38,7 +38,7 @@ static const char *lines_of(const struct ph_sign_style *style, const struct give
     struct ph_signer *signers[4];
     int64_t expires_ms[4];
     struct ph_secret secret;
-    struct ph_buf buf;
+    struct ph_buf buf, value;
 
     for (int i = 0; i < n; i++) {
         assert_int_equal(ph_secret_parse_any(ph_str_of(given[i].secret), &secret), PH_OK);
@@ -46,10 +46,13 @@ static const char *lines_of(const struct ph_sign_style *style, const struct give
         expires_ms[i] = given[i].expires_ms;
     }
     ph_buf_init(&buf, sizeof text - 1);
-    bool any = ph_sign_write_headers(style, signers, expires_ms, n, &message, &buf);
+    ph_buf_init(&value, sizeof text - 1);
+    bool any = ph_sign_write_value(style, signers, expires_ms, n, &message, &value);
+    ph_sign_write_headers(style, &message, ph_buf_str(&value), &buf);
     memcpy(text, buf.ptr, buf.len);
     text[buf.len] = '\0';
     ph_buf_free(&buf);
+    ph_buf_free(&value);
     for (int i = 0; i < n; i++)
         ph_signer_free(signers[i]);
     return any ? text : "none";
@@ -172,10 +175,50 @@ static void a_full_buffer_shows(void **state)
 
     assert_int_equal(ph_secret_parse(PH_STR(SECRET), &secret), PH_OK);
     struct ph_signer *signer = ph_sign_profile_signer(style.profile, &secret);
-    ph_buf_init(&buf, 100);
-    assert_false(ph_sign_write_headers(&style, &signer, &(int64_t){0}, 1, &message, &buf));
+    ph_buf_init(&buf, PH_SIGNATURE_LEN - 1);
+    assert_false(ph_sign_write_value(&style, &signer, &(int64_t){0}, 1, &message, &buf));
     ph_buf_free(&buf);
     ph_signer_free(signer);
+}
+
+/* Ends the record of value "v" and reads it back. */
+static size_t record(const struct ph_sign_style *style, int64_t now_ms, int64_t attempt_ms,
+                     struct ph_sign_record *out)
+{
+    static char text[256];
+    struct ph_buf buf = {.ptr = text, .cap = sizeof text, .max_bytes = sizeof text};
+
+    ph_buf_add_c(&buf, "v1,a v1,b");
+    ph_sign_record_end(&buf, style, now_ms, attempt_ms);
+    ph_sign_record_read(ph_buf_str(&buf), attempt_ms, out);
+    assert_true(ph_str_eq_c(out->value, "v1,a v1,b"));
+    return buf.len;
+}
+
+static void a_record_keeps_what_is_not_as_usual(void **state)
+{
+    (void)state;
+    struct ph_sign_style usual = style_of("standard"), other = style_of("hmac-hex");
+    struct ph_sign_record got;
+
+    assert_int_equal(record(&usual, 1700000000999, 1700000000001, &got), 9);
+    assert_int_equal(got.now_ms, 1700000000001);
+    assert_true(ph_str_eq_c(got.style.prefix, "webhook"));
+    assert_int_equal(record(&usual, 1700000001000, 1700000000999, &got), 9 + 11);
+    assert_int_equal(got.now_ms, 1700000001000);
+    assert_int_equal(got.style.profile, PH_SIGN_STANDARD);
+    other.header = PH_STR("X-Sig");
+    other.prefix = PH_STR("acme");
+    record(&other, 1700000000000, 1700000000000, &got);
+    assert_int_equal(got.now_ms, 1700000000000);
+    assert_int_equal(got.style.profile, PH_SIGN_HMAC_HEX);
+    assert_true(ph_str_eq_c(got.style.prefix, "acme") && ph_str_eq_c(got.style.header, "X-Sig"));
+    usual.prefix = PH_STR("svix");
+    record(&usual, 1700000000000, 1700000000000, &got);
+    assert_int_equal(got.style.profile, PH_SIGN_STANDARD);
+    assert_true(ph_str_eq_c(got.style.prefix, "svix"));
+    ph_sign_record_read(PH_STR(""), 1700000000000, &got);
+    assert_int_equal(got.value.len, 0);
 }
 
 static bool sends(const char *profile, const char *header)
@@ -257,6 +300,7 @@ int main(void)
         cmocka_unit_test(slack_signs_version_and_time),
         cmocka_unit_test(plain_ones_use_the_bytes_and_a_header_of_choice),
         cmocka_unit_test(a_full_buffer_shows),
+        cmocka_unit_test(a_record_keeps_what_is_not_as_usual),
         cmocka_unit_test(tells_its_own_headers),
         cmocka_unit_test(only_known_profiles_are_read),
         cmocka_unit_test(header_tokens_and_content_types_are_judged),
