@@ -83,6 +83,9 @@ enum ph_route_class ph_route_class(const struct ph_route *route);
 /* on_request of the server: finds the route, authenticates, calls the handler; answers 404, 405 and 401 itself. */
 void ph_api_on_request(struct ph_request *request);
 
+/* takes_big_body of the server: whether it is a batch of messages. Any thread. */
+bool ph_api_takes_big_body(struct ph_str method, struct ph_str path);
+
 /* Makes and frees the thread's api object (on_thread_start and on_thread_stop of the server). */
 struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread_index);
 void ph_api_free(struct ph_api *api);
@@ -113,6 +116,8 @@ void ph_fault(struct ph_call *call, struct ph_faults *faults, const char *where,
 /* The same for a place inside of the field: `pointer` is a JSON pointer from there, whose parts become parts of the loc. */
 void ph_fault_at(struct ph_call *call, struct ph_faults *faults, const char *where,
                  const char *field, const char *pointer, const char *msg, const char *type);
+/* {"detail":[…]}; there have to be faults. */
+void ph_faults_write(struct ph_json_writer *w, const struct ph_faults *faults);
 /* True when there were faults: the request has been answered 422. */
 bool ph_faults_answer(struct ph_call *call, struct ph_faults *faults);
 
@@ -165,7 +170,9 @@ void ph_answer(struct ph_call *call, int status, const char *content_type, struc
 /* Answers with what the writer has; overflow answers 500. */
 void ph_answer_json(struct ph_call *call, int status, struct ph_json_writer *w);
 void ph_answer_empty(struct ph_call *call, int status);
-/* {"code","detail"} of an error, with its status; detail NULL: the error's own text. A 503 carries Retry-After. */
+/* {"code","detail"}; detail NULL: the error's own text. */
+void ph_error_write(struct ph_json_writer *w, enum ph_err err, const char *detail);
+/* The same as an answer with the error's status; detail NULL: the error's own text. A 503 carries Retry-After. */
 void ph_answer_error(struct ph_call *call, enum ph_err err, const char *detail);
 
 /* Begins a list envelope: object, key "data", array. */

@@ -29,7 +29,9 @@ struct ph_http_server_options {
         share_address; /* another server of this user may have it too: the old version, until it stops */
     int64_t max_connections;
     int64_t idle_timeout_ms;
-    int64_t body_bytes; /* a longer body is answered 413 */
+    int64_t body_bytes;     /* a longer body is answered 413 */
+    int64_t big_body_bytes; /* the same for requests that takes_big_body says yes to; may be 0 */
+    bool (*takes_big_body)(struct ph_str method, struct ph_str path); /* any thread; may be NULL */
     void *(*on_thread_start)(struct ph_loop *loop, int index,
                              void *ctx);  /* on the new thread, before it accepts */
     void (*on_thread_stop)(void *thread); /* on the thread, after its last request */

@@ -66,8 +66,8 @@ struct ph_ingest_question {
     void (*on_answer)(struct ph_ingest_question *question, enum ph_err err, bool taken);
     struct ph_subscription_waiter waiter; /* ingest's own */
 };
-/* on_answer follows exactly once, perhaps before this returns. */
-void ph_ingest_ask(struct ph_ingest *ingest, struct ph_ingest_question *question);
+/* on_answer follows exactly once. True: it was called already. */
+bool ph_ingest_ask(struct ph_ingest *ingest, struct ph_ingest_question *question);
 /* Any thread, while the ingest exists: an application's configuration changed (NULL: all may have). */
 void ph_ingest_application_changed(struct ph_ingest *ingest, const struct ph_id *application);
 

@@ -21,7 +21,7 @@ struct ph_message_view {
     size_t n_channels;
     const struct ph_str *tags; /* NULL: none */
     size_t n_tags;
-    struct ph_str payload; /* JSON text exactly as it was received */
+    struct ph_str payload; /* JSON text exactly as it was received; absent: left out */
 };
 
 /* What became of a message at an endpoint, by the numbers of the REST interface. */
@@ -60,6 +60,14 @@ void ph_message_get(struct ph_db *db, struct ph_arena *arena, const struct ph_me
 /* The same with the body that is delivered, which may be another one than the payload, and no JSON. */
 void ph_message_get_raw(struct ph_db *db, struct ph_arena *arena,
                         const struct ph_message_path *path, ph_message_done done, void *ctx);
+
+/* messages: n items in any order, without payloads; those that are not there are missing. */
+typedef void (*ph_message_many_done)(void *ctx, enum ph_err err,
+                                     const struct ph_message_view *messages, size_t n);
+/* NOT_FOUND: no such application. The ids are copied. */
+void ph_message_get_many(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                         struct ph_str application, const struct ph_id *ids, size_t n,
+                         ph_message_many_done done, void *ctx);
 
 /* messages: n items, newest first. A page whose payloads are large has fewer than the limit and yet is not `done`. */
 typedef void (*ph_message_list_done)(void *ctx, enum ph_err err,

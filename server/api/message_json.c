@@ -33,8 +33,10 @@ void ph_api_write_message_members(struct ph_json_writer *w, const struct ph_mess
     ph_jw_str(w, message->event_type);
     ph_jw_key(w, "id");
     ph_jw_id(w, PH_ID_MESSAGE, message->id);
-    ph_jw_key(w, "payload");
-    ph_jw_raw(w, message->payload);
+    if (message->payload.ptr) {
+        ph_jw_key(w, "payload");
+        ph_jw_raw(w, message->payload);
+    }
     ph_jw_key(w, "timestamp");
     ph_jw_time(w, ph_id_time_ms(message->id));
     write_names(w, "tags", message->tags, message->n_tags);

@@ -47,15 +47,11 @@ void ph_fault_at(struct ph_call *call, struct ph_faults *faults, const char *whe
                           json_pack("{s:o, s:s, s:s}", "loc", loc, "msg", msg, "type", type));
 }
 
-bool ph_faults_answer(struct ph_call *call, struct ph_faults *faults)
+void ph_faults_write(struct ph_json_writer *w, const struct ph_faults *faults)
 {
     json_t *fault, *part;
     size_t i, j;
-    struct ph_json_writer *w;
 
-    if (!faults->list)
-        return false;
-    w = ph_answer_writer(call, 256 * 1024);
     ph_jw_object_begin(w);
     ph_jw_key(w, "detail");
     ph_jw_array_begin(w);
@@ -75,8 +71,28 @@ bool ph_faults_answer(struct ph_call *call, struct ph_faults *faults)
     }
     ph_jw_array_end(w);
     ph_jw_object_end(w);
+}
+
+bool ph_faults_answer(struct ph_call *call, struct ph_faults *faults)
+{
+    struct ph_json_writer *w;
+
+    if (!faults->list)
+        return false;
+    w = ph_answer_writer(call, 256 * 1024);
+    ph_faults_write(w, faults);
     ph_answer_json(call, 422, w);
     return true;
+}
+
+void ph_error_write(struct ph_json_writer *w, enum ph_err err, const char *detail)
+{
+    ph_jw_object_begin(w);
+    ph_jw_key(w, "code");
+    ph_jw_cstr(w, ph_err_code(err));
+    ph_jw_key(w, "detail");
+    ph_jw_cstr(w, detail ? detail : ph_err_text(err));
+    ph_jw_object_end(w);
 }
 
 void ph_answer_error(struct ph_call *call, enum ph_err err, const char *detail)
@@ -86,11 +102,6 @@ void ph_answer_error(struct ph_call *call, enum ph_err err, const char *detail)
 
     if (status == 503)
         ph_request_set_header(call->req, "retry-after", "1");
-    ph_jw_object_begin(w);
-    ph_jw_key(w, "code");
-    ph_jw_cstr(w, ph_err_code(err));
-    ph_jw_key(w, "detail");
-    ph_jw_cstr(w, detail ? detail : ph_err_text(err));
-    ph_jw_object_end(w);
+    ph_error_write(w, err, detail);
     ph_answer_json(call, status, w);
 }

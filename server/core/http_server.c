@@ -335,12 +335,13 @@ static h2o_iovec_t refusal(enum ph_err err)
 
 static void configure(struct ph_http_server *server)
 {
-    int64_t body_bytes = server->options.body_bytes;
-    int64_t slack = body_bytes < BODY_SLACK_BYTES ? body_bytes : BODY_SLACK_BYTES;
+    int64_t big_bytes = server->options.big_body_bytes, body_bytes = server->options.body_bytes;
+    int64_t most = big_bytes > body_bytes ? big_bytes : body_bytes;
+    int64_t slack = most < BODY_SLACK_BYTES ? most : BODY_SLACK_BYTES;
 
     h2o_config_init(&server->config);
     server->config.server_name = h2o_iovec_init("", 0);
-    server->config.max_request_entity_size = (size_t)(body_bytes + slack);
+    server->config.max_request_entity_size = (size_t)(most + slack);
     server->config.http1.req_timeout = (uint64_t)server->options.idle_timeout_ms;
     server->config.http1.upgrade_to_http2 = 0;
     server->too_large = refusal(PH_ERR_TOO_LARGE);

@@ -159,15 +159,41 @@ static void answer_with(h2o_req_t *req, int status, const char *content_type, h2
     h2o_send(req, &body, body.len > 0 && !is_head(req), H2O_SEND_STATE_FINAL);
 }
 
+/* Path and query of a request, apart. */
+static void cut_path(const h2o_req_t *req, struct ph_str *path, struct ph_str *query)
+{
+    h2o_iovec_t whole = req->input.path;
+
+    *path = (struct ph_str){whole.base, whole.len};
+    *query = PH_STR_NONE;
+    if (req->input.query_at != SIZE_MAX) {
+        path->len = req->input.query_at;
+        *query = (struct ph_str){whole.base + req->input.query_at + 1,
+                                 whole.len - req->input.query_at - 1};
+    }
+}
+
+static bool is_too_large(const struct ph_http_server *server, const h2o_req_t *req)
+{
+    const struct ph_http_server_options *options = &server->options;
+    struct ph_str path, query;
+
+    if (req->entity.len <= (size_t)options->body_bytes)
+        return false;
+    cut_path(req, &path, &query);
+    return req->entity.len > (size_t)options->big_body_bytes || !options->takes_big_body ||
+           !options->takes_big_body((struct ph_str){req->input.method.base, req->input.method.len},
+                                    path);
+}
+
 static int on_req(h2o_handler_t *super, h2o_req_t *req)
 {
     struct ph_http_server *server = ((struct handler *)super)->server;
     struct http_thread *thread = ph_container_of(req->conn->ctx, struct http_thread, ctx);
     struct connection *connection = req->conn->callbacks->get_socket(req->conn)->on_close.data;
     struct inbound *inbound;
-    h2o_iovec_t path = req->input.path;
 
-    if (req->entity.len > (size_t)server->options.body_bytes) {
+    if (is_too_large(server, req)) {
         count(413);
         answer_with(req, 413, "application/json", server->too_large);
         return 0;
@@ -179,13 +205,7 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
     inbound->ref->connection = connection;
     connection->busy = true;
     inbound->pub.method = (struct ph_str){req->input.method.base, req->input.method.len};
-    inbound->pub.path = (struct ph_str){path.base, path.len};
-    inbound->pub.query = PH_STR_NONE;
-    if (req->input.query_at != SIZE_MAX) {
-        inbound->pub.path.len = req->input.query_at;
-        inbound->pub.query = (struct ph_str){path.base + req->input.query_at + 1,
-                                             path.len - req->input.query_at - 1};
-    }
+    cut_path(req, &inbound->pub.path, &inbound->pub.query);
     inbound->pub.body = (struct ph_str){req->entity.base, req->entity.len};
     server->options.on_request(&inbound->pub);
     return 0;
@@ -227,10 +247,11 @@ void ph_request_keep(struct ph_request *request)
 {
     struct inbound *inbound = ph_container_of(request, struct inbound, pub);
     struct ph_arena *arena = request->arena;
-    const h2o_headers_t *headers = &inbound->req->headers;
+    const h2o_headers_t *headers;
 
     if (inbound->kept)
         return;
+    headers = &inbound->req->headers;
     request->method = copy(arena, request->method);
     request->path = copy(arena, request->path);
     request->query = copy(arena, request->query);

@@ -192,18 +192,19 @@ static void snapshot_for_question(struct ph_subscription_waiter *waiter, enum ph
         question->on_answer(question, err == PH_ERR_NOT_FOUND ? err : PH_ERR_UNAVAILABLE, false);
 }
 
-void ph_ingest_ask(struct ph_ingest *ingest, struct ph_ingest_question *question)
+bool ph_ingest_ask(struct ph_ingest *ingest, struct ph_ingest_question *question)
 {
     struct ph_subscriptions *snapshot =
         ph_subscription_cache_get(ingest->cache, question->tenant, question->application);
 
     if (snapshot) {
         answer(question, snapshot);
-        return;
+        return true;
     }
     question->waiter.on_loaded = snapshot_for_question;
     ph_subscription_cache_load(ingest->cache, question->tenant, question->application,
                                &question->waiter);
+    return false;
 }
 
 /* This node when the delivery goes out from memory at once; 0 when it has to wait in the database. */

@@ -227,6 +227,8 @@ static enum ph_err start_http(struct server *s)
         .max_connections = config->max_connections,
         .idle_timeout_ms = config->idle_timeout_ms,
         .body_bytes = config->body_bytes,
+        .big_body_bytes = config->batch_body_bytes,
+        .takes_big_body = ph_api_takes_big_body,
         .on_thread_start = thread_start,
         .on_thread_stop = thread_stop,
         .on_request = ph_api_on_request,

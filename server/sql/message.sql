@@ -82,6 +82,16 @@ SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
 FROM target t JOIN messages m ON m.application_id = t.application_id AND m.id = t.message_id
 WHERE m.tenant_id = $1
 
+-- Messages with the ids $4, without their payloads, in no order. No row: no such application. One row without an id: no message.
+-- name: message_get_many
+WITH app AS (
+    SELECT id FROM applications
+    WHERE tenant_id = $1::uuid
+      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, NULL::bytea AS payload
+FROM app LEFT JOIN messages m ON m.application_id = app.id AND m.id = ANY ($4::uuid[]) AND m.tenant_id = $1
+
 -- Endpoints that message $4 (or event id $5) was or is to be sent to, ids strictly between $6 and $7, newest first. `owed`:
 -- there still is a delivery, made so many `attempts` of. No row: no such message. One row without an id: no endpoint.
 -- Attempts are looked for from an hour before the message on, for nodes' clocks differ.

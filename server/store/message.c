@@ -11,6 +11,7 @@ struct op {
     struct ph_list list;
     union {
         ph_message_done one;
+        ph_message_many_done some;
         ph_message_list_done many;
         ph_message_endpoints_done endpoints;
     } done;
@@ -108,6 +109,46 @@ void ph_message_get_raw(struct ph_db *db, struct ph_arena *arena,
 
     op->done.one = done;
     ph_store_add_key(&op->req, PH_ID_MESSAGE, path->message);
+    ph_db_send(db, &op->req);
+}
+
+static void on_some(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct op *op = ph_container_of(req, struct op, req);
+    struct ph_message_view *messages;
+    int n;
+
+    if (err == PH_OK && PQntuples(res) == 0)
+        err = PH_ERR_NOT_FOUND;
+    if (err != PH_OK) {
+        op->done.some(op->ctx, err, NULL, 0);
+        return;
+    }
+    n = ph_db_is_null(res, 0, 0) ? 0 : PQntuples(res);
+    messages = ph_arena_array_of(req->arena, struct ph_message_view, n);
+    for (int i = 0; i < n; i++)
+        ph_message_read_row(req->arena, res, i, &messages[i]);
+    op->done.some(op->ctx, PH_OK, messages, (size_t)n);
+}
+
+static void free_array(void *array)
+{
+    ph_db_array_free(array);
+}
+
+void ph_message_get_many(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                         struct ph_str application, const struct ph_id *ids, size_t n,
+                         ph_message_many_done done, void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_message_get_many, tenant, application, on_some, ctx);
+    struct ph_db_array *wanted = ph_arena_new_of(arena, struct ph_db_array);
+
+    op->done.some = done;
+    ph_db_array_init(wanted, PH_DB_UUIDS, 64 + n * 24);
+    ph_arena_defer(arena, free_array, wanted);
+    for (size_t i = 0; i < n; i++)
+        ph_db_array_id(wanted, ids[i]);
+    ph_db_add_array(&op->req, wanted);
     ph_db_send(db, &op->req);
 }
 
