@@ -160,6 +160,9 @@ bool ph_page_read(struct ph_call *call, bool descending_by_default, struct ph_pa
 /* The same for a list ordered by id, whose iterator is an id of this kind. */
 bool ph_page_read_ids(struct ph_call *call, bool descending_by_default, enum ph_id_kind kind,
                       struct ph_list *list);
+/* The same, newest first, from the members limit and iterator of a body. */
+void ph_page_read_body(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                       enum ph_id_kind kind, struct ph_list *list);
 
 /* ---- output ---- */
 

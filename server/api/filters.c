@@ -1,6 +1,9 @@
 #include "api/filters.h"
 
+#include "api/body_time.h"
 #include "posthorn/clock.h"
+
+#define BODY_EVENT_TYPES_MAX 1000
 
 int64_t ph_query_time(struct ph_call *call, struct ph_faults *faults, const char *name, int64_t def)
 {
@@ -16,14 +19,17 @@ int64_t ph_query_time(struct ph_call *call, struct ph_faults *faults, const char
     return def;
 }
 
-/* The smallest id of a time; zero, which is no bound, without the parameter. Ids begin after 1970. */
-static struct ph_id query_bound(struct ph_call *call, struct ph_faults *faults, const char *name)
+/* The smallest id of a time; zero, which is no bound, without one (INT64_MIN). Ids begin after 1970. */
+static struct ph_id bound_of(int64_t wall_ms)
 {
-    int64_t wall_ms = ph_query_time(call, faults, name, INT64_MIN);
-
     if (wall_ms == INT64_MIN)
         return (struct ph_id){0};
     return ph_id_floor(wall_ms > 0 ? wall_ms : 1);
+}
+
+static struct ph_id query_bound(struct ph_call *call, struct ph_faults *faults, const char *name)
+{
+    return bound_of(ph_query_time(call, faults, name, INT64_MIN));
 }
 
 static struct ph_str query_name(struct ph_call *call, struct ph_faults *faults, const char *name,
@@ -90,6 +96,32 @@ void ph_query_message_filter(struct ph_call *call, struct ph_faults *faults,
     filter->channel = query_name(call, faults, "channel", PH_MESSAGE_NAME_CHARS_MAX);
     filter->tag = query_name(call, faults, "tag", PH_MESSAGE_NAME_CHARS_MAX);
     filter->n_event_types = query_event_types(call, faults, &filter->event_types);
+}
+
+static struct ph_str body_name(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                               const char *name)
+{
+    struct ph_str value = ph_field_str(call, faults, body, name, false, 0, 0, NULL);
+
+    if (value.ptr && !ph_name_ok(value, PH_MESSAGE_NAME_CHARS_MAX))
+        ph_fault(call, faults, "body", name, "has to be 1 to 128 of a-z A-Z 0-9 - _ .",
+                 "value_error.str.regex");
+    return value;
+}
+
+void ph_body_message_filter(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                            struct ph_message_filter *filter)
+{
+    struct ph_str *event_types;
+
+    filter->after = bound_of(ph_field_time(call, faults, body, "after", false, INT64_MIN));
+    filter->before = bound_of(ph_field_time(call, faults, body, "before", false, INT64_MIN));
+    filter->channel = body_name(call, faults, body, "channel");
+    filter->tag = body_name(call, faults, body, "tag");
+    filter->n_event_types = ph_field_names(call, faults, body, "event_types", BODY_EVENT_TYPES_MAX,
+                                           PH_EVENT_TYPE_CHARS_MAX, &event_types, NULL);
+    filter->event_types = filter->n_event_types ? event_types : NULL;
+    filter->with_content = ph_field_bool(call, faults, body, "with_content", true, NULL);
 }
 
 void ph_query_attempt_filter(struct ph_call *call, struct ph_faults *faults,

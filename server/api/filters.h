@@ -15,6 +15,9 @@ int64_t ph_query_time(struct ph_call *call, struct ph_faults *faults, const char
 /* before, after, channel, tag, event_types. with_content is read by ph_query_bool: it answers itself. */
 void ph_query_message_filter(struct ph_call *call, struct ph_faults *faults,
                              struct ph_message_filter *filter);
+/* The same and with_content, from members of a body. */
+void ph_body_message_filter(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                            struct ph_message_filter *filter);
 /* before, after, channel, tag, event_types, status, status_code_class and endpoint_id. */
 void ph_query_attempt_filter(struct ph_call *call, struct ph_faults *faults,
                              struct ph_attempt_filter *filter);

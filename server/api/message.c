@@ -93,6 +93,22 @@ void ph_api_message_list(struct ph_call *call)
                         &filter, on_page, call);
 }
 
+void ph_api_message_search(struct ph_call *call)
+{
+    struct ph_message_filter filter;
+    struct ph_faults faults = {0};
+    json_t *body = ph_body_object(call);
+    struct ph_list list;
+
+    if (!body)
+        return;
+    ph_page_read_body(call, &faults, body, PH_ID_MESSAGE, &list);
+    ph_body_message_filter(call, &faults, body, &filter);
+    if (!ph_faults_answer(call, &faults))
+        ph_message_list(call->api->db, call->req->arena, call->tenant, call->params[0], &list,
+                        &filter, on_page, call);
+}
+
 static void on_endpoints(void *ctx, enum ph_err err, const struct ph_message_endpoint *items,
                          size_t n, bool done)
 {

@@ -52,3 +52,20 @@ bool ph_page_read_ids(struct ph_call *call, bool descending_by_default, enum ph_
                  "value_error");
     return !ph_faults_answer(call, &faults);
 }
+
+void ph_page_read_body(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                       enum ph_id_kind kind, struct ph_list *list)
+{
+    struct ph_str iterator = ph_field_str(call, faults, body, "iterator", false, 0, 0, NULL);
+    int64_t limit = ph_field_int(call, faults, body, "limit", 1, LIMIT_MAX, NULL);
+
+    *list = (struct ph_list){.limit = limit < 0 ? LIMIT_DEFAULT : limit, .descending = true};
+    if (iterator.len && iterator.ptr[0] == '-') {
+        list->backwards = true;
+        iterator.ptr++;
+        iterator.len--;
+    }
+    if (iterator.len && ph_id_parse(kind, iterator, &list->from) != PH_OK)
+        ph_fault(call, faults, "body", "iterator", "is not an iterator of this list",
+                 "value_error");
+}
