@@ -86,14 +86,24 @@ static void build(void)
     }
 }
 
-/* The end of the longest way down the tree that fits all of `rest`; parameters in `params`. */
-static const struct segment *descend(const struct segment *at, struct ph_str rest,
-                                     struct ph_str *params, size_t *n_params)
+/* NULL: none of this method. */
+static const struct ph_route *route_of(const struct segment *end, struct ph_str method)
+{
+    for (int i = 0; i < end->n_routes; i++)
+        if (ph_str_eq_c(method, end->routes[i]->method))
+            return end->routes[i];
+    return NULL;
+}
+
+/* The end of a way down the tree that fits all of `rest` and has the method (absent: any): names go before parameters, so
+ * that an object may have the name of an action. Parameters in `params`. */
+static const struct segment *descend(const struct segment *at, struct ph_str method,
+                                     struct ph_str rest, struct ph_str *params, size_t *n_params)
 {
     struct ph_str part;
 
     if (!ph_str_split(&rest, '/', &part))
-        return at->n_routes ? at : NULL;
+        return (method.ptr ? route_of(at, method) != NULL : at->n_routes > 0) ? at : NULL;
     for (const struct segment *child = at->children; child; child = child->next) {
         size_t n = *n_params;
         const struct segment *end;
@@ -102,7 +112,7 @@ static const struct segment *descend(const struct segment *at, struct ph_str res
             continue;
         if (!child->name.ptr)
             params[(*n_params)++] = part;
-        end = descend(child, rest, params, n_params);
+        end = descend(child, method, rest, params, n_params);
         if (end)
             return end;
         *n_params = n;
@@ -135,19 +145,18 @@ enum ph_err ph_router_find(struct ph_arena *arena, struct ph_str method, struct 
         path.len--;
     path.ptr = ph_arena_copy(arena, path.ptr, path.len);
     if (path.len > 0)
-        end = descend(&root, path, raw, &n);
+        end = descend(&root, method, path, raw, &n);
+    if (!end)
+        end = descend(&root, PH_STR_NONE, path, raw, &n);
     if (!end || end->n_routes == 0)
         return PH_ERR_NOT_FOUND;
     for (size_t i = 0; i < n; i++)
         if (!ph_percent_decode(arena, raw[i], false, &out->params[i]))
             return PH_ERR_NOT_FOUND;
     out->n_params = n;
-    for (int i = 0; i < end->n_routes; i++) {
-        if (ph_str_eq_c(method, end->routes[i]->method)) {
-            out->route = end->routes[i];
-            return PH_OK;
-        }
-    }
+    out->route = route_of(end, method);
+    if (out->route)
+        return PH_OK;
     out->allow = allow_of(arena, end);
     return PH_ERR_METHOD;
 }

@@ -92,6 +92,22 @@ static void test_unknown_paths_and_methods(void **state)
     assert_string_equal(match.allow, "GET, PUT, PATCH, DELETE");
 }
 
+static void test_an_object_may_be_called_as_an_action_is(void **state)
+{
+    struct ph_route_match match;
+
+    (void)state;
+    assert_int_equal(find("POST", "/api/v1/app/a/msg/search", &match), PH_OK);
+    assert_string_equal(match.route->path, "/api/v1/app/{app_id}/msg/search");
+    assert_int_equal(match.n_params, 1);
+    assert_int_equal(find("GET", "/api/v1/app/a/msg/search", &match), PH_OK);
+    assert_string_equal(match.route->path, "/api/v1/app/{app_id}/msg/{msg_id}");
+    assert_int_equal(match.n_params, 2);
+    assert_true(ph_str_eq_c(match.params[1], "search"));
+    assert_int_equal(find("PUT", "/api/v1/app/a/msg/search", &match), PH_ERR_METHOD);
+    assert_string_equal(match.allow, "POST");
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -116,6 +132,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_parameters_are_decoded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_parameters_are_copies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unknown_paths_and_methods, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_object_may_be_called_as_an_action_is, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
