@@ -22,6 +22,7 @@ struct ph_message_view {
     const struct ph_str *tags; /* NULL: none */
     size_t n_tags;
     struct ph_str payload; /* JSON text exactly as it was received; absent: left out */
+    int64_t deliver_ms;    /* planned for then; 0: for at once */
 };
 
 /* What became of a message at an endpoint, by the numbers of the REST interface. */

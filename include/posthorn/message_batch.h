@@ -22,6 +22,8 @@ struct ph_new_message {
     struct ph_str channels;     /* comma-separated; absent: none */
     struct ph_str tags;         /* comma-separated; absent: none */
     int64_t expires_ms;         /* wall time from which the payload is not shown; 0: never */
+    int64_t
+        deliver_ms; /* wall time at which it is matched and delivered, so without deliveries yet; 0: at once */
     bool has_key;
     struct ph_id idempotency_key; /* hash of key, credential and path */
 };

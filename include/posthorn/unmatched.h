@@ -1,11 +1,11 @@
 /*
- * Messages that are committed and whose endpoints are not decided yet: sent from SQL, or planned for later. What the matcher
- * asks of the database. db: role posthorn_engine. Every callback comes once; the arena lives until then.
+ * Messages that are committed and whose endpoints are not decided yet: sent from SQL, or planned for later. db: role
+ * posthorn_engine. Every callback comes once; the arena lives until then.
  */
 #ifndef POSTHORN_UNMATCHED_H
 #define POSTHORN_UNMATCHED_H
 
-#include "posthorn/db.h"
+#include "posthorn/message.h"
 
 struct ph_unmatched {
     struct ph_id tenant, application, message;
@@ -35,5 +35,9 @@ void ph_unmatched_take(struct ph_db *db, struct ph_arena *arena, int max, int pe
 /* Forgets these, which nobody can match. The ids are copied. */
 void ph_unmatched_drop(struct ph_db *db, struct ph_arena *arena, const struct ph_id *messages,
                        size_t n, void (*on_done)(enum ph_err err, void *ctx), void *ctx);
+
+/* The message is not delivered any more. NOT_FOUND; CONFLICT: it is too late, its endpoints are decided. */
+void ph_message_unplan(struct ph_db *db, struct ph_arena *arena, const struct ph_message_path *path,
+                       void (*on_done)(void *ctx, enum ph_err err), void *ctx);
 
 #endif

@@ -1,4 +1,4 @@
-/* Single deliveries by hand: resend, cancel, an example, and a test attempt. */
+/* By hand: resend, cancel, an example, and a test attempt. */
 #include "posthorn/manual.h"
 
 #include "api/attempt_json.h"
@@ -11,6 +11,7 @@
 #include "posthorn/node.h"
 #include "posthorn/outcome_batch.h"
 #include "posthorn/trial.h"
+#include "posthorn/unmatched.h"
 
 #define DISABLED "The endpoint is disabled: enable it first."
 
@@ -71,6 +72,21 @@ void ph_api_endpoint_cancel_messages(struct ph_call *call)
     if (!ph_faults_answer(call, &faults))
         ph_deliveries_cancel(call->api->engine_db, call->req->arena, &path,
                              before_ms < now_ms ? before_ms : now_ms, on_cancelled, call);
+}
+
+static void on_unplanned(void *ctx, enum ph_err err)
+{
+    if (err == PH_ERR_CONFLICT)
+        ph_answer_error(ctx, err, "The message is not planned, or its time has come.");
+    else
+        on_cancelled(ctx, err);
+}
+
+void ph_api_message_unplan(struct ph_call *call)
+{
+    struct ph_message_path path = {call->tenant, call->params[0], call->params[1]};
+
+    ph_message_unplan(call->api->engine_db, call->req->arena, &path, on_unplanned, call);
 }
 
 /* ---- an example ---- */

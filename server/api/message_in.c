@@ -14,6 +14,7 @@
 #define TAGS_MAX             8
 #define DAY_MS               (24 * 3600 * 1000LL)
 #define HOUR_MS              (3600 * 1000LL)
+#define PLAN_MAX_MS          (30 * DAY_MS)
 
 enum {
     EVENT_TYPE,
@@ -25,6 +26,7 @@ enum {
     RETENTION_HOURS,
     APPLICATION,
     DELIVER_AT,
+    DELIVER_IN,
     TRANSFORMATION,
     FIELDS
 };
@@ -145,6 +147,48 @@ static int64_t read_expiry(struct reader *r, int index, int64_t min, int64_t max
     return ph_clock_wall_ms() + n * unit_ms;
 }
 
+static int64_t read_deliver_at(struct reader *r)
+{
+    struct ph_str text = read_text(r, DELIVER_AT);
+    int64_t wall_ms = 0;
+
+    if (text.ptr && ph_time_parse(text, &wall_ms) != PH_OK)
+        fault(r, "deliverAt", "has to be an RFC 3339 date-time, e.g. 2026-11-24T09:30:00Z",
+              "value_error.datetime");
+    return wall_ms;
+}
+
+static int64_t read_deliver_in(struct reader *r)
+{
+    struct ph_json_field *field = &r->fields[DELIVER_IN];
+    int64_t n;
+
+    if (field->kind != PH_JSON_NUMBER || ph_str_to_i64(field->raw, &n) != PH_OK || n < 0 ||
+        n > PLAN_MAX_MS / 1000) {
+        fault(r, field->name, "has to be an integer from 0 to 2592000", "value_error.number");
+        return 0;
+    }
+    return ph_clock_wall_ms() + n * 1000;
+}
+
+/* When the message is to be delivered, and not as long as its payload is kept at the longest; 0: at once. */
+static int64_t read_plan(struct reader *r)
+{
+    int64_t now_ms = ph_clock_wall_ms(), expires_ms = r->in->item.message.expires_ms;
+    int64_t kept_ms = r->call->api->node->config->retention_days * DAY_MS;
+    bool is_at = is_given(&r->fields[DELIVER_AT]);
+    int64_t deliver_ms = is_at ? read_deliver_at(r) : read_deliver_in(r);
+    const char *name = r->fields[is_at ? DELIVER_AT : DELIVER_IN].name;
+
+    if (is_at && is_given(&r->fields[DELIVER_IN]))
+        fault(r, r->fields[DELIVER_IN].name, "is given beside deliverAt", "value_error");
+    else if (deliver_ms > now_ms + PLAN_MAX_MS)
+        fault(r, name, "is more than 30 days ahead", "value_error.datetime");
+    else if (deliver_ms >= now_ms + kept_ms || (expires_ms && deliver_ms >= expires_ms))
+        fault(r, name, "the payload is not kept for so long", "value_error.datetime");
+    return deliver_ms > now_ms ? deliver_ms : 0;
+}
+
 /* `application`: made from it when the path names none. */
 static void read_application(struct reader *r)
 {
@@ -246,8 +290,8 @@ static void read_members(struct reader *r)
     if (is_given(&r->fields[RETENTION_HOURS]))
         message->expires_ms = read_expiry(r, RETENTION_HOURS, 1, 2160, HOUR_MS);
     read_application(r);
-    if (is_given(&r->fields[DELIVER_AT]))
-        fault(r, "deliverAt", "delayed messages are not supported", "value_error.unsupported");
+    if (is_given(&r->fields[DELIVER_AT]) || is_given(&r->fields[DELIVER_IN]))
+        message->deliver_ms = view->deliver_ms = read_plan(r);
     item->body = r->fields[PAYLOAD].raw;
     if (is_given(&r->fields[TRANSFORMATION]))
         read_raw_body(r);
@@ -269,6 +313,7 @@ void ph_api_read_message(struct ph_call *call, struct ph_faults *faults, struct 
                    [RETENTION_HOURS].name = "payloadRetentionHours",
                    [APPLICATION].name = "application",
                    [DELIVER_AT].name = "deliverAt",
+                   [DELIVER_IN].name = "deliverInSeconds",
                    [TRANSFORMATION].name = "transformationsParams"},
     };
     struct ph_json_fault json_fault;

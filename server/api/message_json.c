@@ -39,6 +39,10 @@ void ph_api_write_message_members(struct ph_json_writer *w, const struct ph_mess
     }
     ph_jw_key(w, "timestamp");
     ph_jw_time(w, ph_id_time_ms(message->id));
+    if (message->deliver_ms) {
+        ph_jw_key(w, "deliverAt");
+        ph_jw_time(w, message->deliver_ms);
+    }
     write_names(w, "tags", message->tags, message->n_tags);
 }
 

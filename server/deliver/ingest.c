@@ -251,7 +251,7 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
         payload->retry = ph_subscriptions_retry(s, item->message.event_type);
 
     ingest->items[index] = item;
-    for (size_t i = 0; i < s->n_endpoints; i++) {
+    for (size_t i = 0; i < s->n_endpoints && !item->message.deliver_ms; i++) {
         struct ph_endpoint_config *endpoint = s->endpoints[i];
         if (!ph_subscriptions_takes(s, i, &as_seen))
             continue;

@@ -11,12 +11,12 @@ WITH app AS (
     WHERE tenant_id = $1::uuid
       AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
-SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.found
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.deliver_at, m.found
 FROM app LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
-        SELECT c.id, c.event_type, c.event_id, c.channels, c.tags,
+        SELECT c.id, c.event_type, c.event_id, c.channels, c.tags, c.deliver_at,
                payload_shown(c.payload, c.expires_at, $10::boolean) AS payload
         FROM messages c
         WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
@@ -35,12 +35,12 @@ WITH app AS (
     WHERE tenant_id = $1::uuid
       AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
-SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.found
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.deliver_at, m.found
 FROM app LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
-        SELECT c.id, c.event_type, c.event_id, c.channels, c.tags,
+        SELECT c.id, c.event_type, c.event_id, c.channels, c.tags, c.deliver_at,
                payload_shown(c.payload, c.expires_at, $10::boolean) AS payload
         FROM messages c
         WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
@@ -63,7 +63,7 @@ WITH target AS MATERIALIZED (
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
-       payload_shown(m.payload, m.expires_at, $6::boolean) AS payload
+       payload_shown(m.payload, m.expires_at, $6::boolean) AS payload, m.deliver_at
 FROM target t JOIN messages m ON m.application_id = t.application_id AND m.id = t.message_id
 WHERE m.tenant_id = $1
 
@@ -78,7 +78,7 @@ WITH target AS MATERIALIZED (
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
-       payload_shown(coalesce(m.raw_body, m.payload), m.expires_at, true) AS payload
+       payload_shown(coalesce(m.raw_body, m.payload), m.expires_at, true) AS payload, m.deliver_at
 FROM target t JOIN messages m ON m.application_id = t.application_id AND m.id = t.message_id
 WHERE m.tenant_id = $1
 
@@ -89,7 +89,7 @@ WITH app AS (
     WHERE tenant_id = $1::uuid
       AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
 )
-SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, NULL::bytea AS payload
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, NULL::bytea AS payload, m.deliver_at
 FROM app LEFT JOIN messages m ON m.application_id = app.id AND m.id = ANY ($4::uuid[]) AND m.tenant_id = $1
 
 -- Endpoints that message $4 (or event id $5) was or is to be sent to, ids strictly between $6 and $7, newest first. `owed`:

@@ -23,9 +23,10 @@ WITH stale AS (
                     (SELECT m.id FROM messages m WHERE m.application_id = i.application_id AND m.id = i.id) IS NULL
                 ELSE false END AS stale
     FROM unnest($4::int4[], $5::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
-                $11::text[], $12::text[], $13::timestamptz[], $14::uuid[], $15::bytea[], $16::bytea[], $17::text[])
+                $11::text[], $12::text[], $13::timestamptz[], $14::uuid[], $15::bytea[], $16::bytea[], $17::text[],
+                $27::timestamptz[])
         AS i (n, ix, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload, raw_body,
-              content_type)
+              content_type, deliver_at)
 ), ranked AS (
     SELECT n, id, tenant_id, application_id, key, event_id,
            CASE WHEN key IS NOT NULL THEN first_value(id) OVER (PARTITION BY tenant_id, key ORDER BY n) END AS key_first,
@@ -63,10 +64,14 @@ WITH stale AS (
     FROM lost WHERE no_key OR no_uid
 ), stored AS (
     INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload,
-                          raw_body, content_type)
+                          raw_body, content_type, deliver_at)
     SELECT application_id, id, tenant_id, event_type, event_id, string_to_array(channels, ','),
-           string_to_array(tags, ','), expires_at, payload, raw_body, content_type
+           string_to_array(tags, ','), expires_at, payload, raw_body, content_type, deliver_at
     FROM input WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+), planned AS (
+    INSERT INTO unmatched_messages (message_id, tenant_id, application_id, due_at)
+    SELECT id, tenant_id, application_id, deliver_at
+    FROM input WHERE deliver_at IS NOT NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
 ), owed AS (
     INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at, node_id)
     SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
@@ -83,7 +88,7 @@ WITH stale AS (
 )
 SELECT n, why FROM rejected ORDER BY n
 
--- The same for a batch without keys, event ids and waiting deliveries, as most are: less to set up for PostgreSQL, which is
+-- The same for a batch without keys, event ids, waiting deliveries and planned messages, as most are: less to set up for PostgreSQL, which is
 -- a sixth of a message's whole cost in batches of thirty. Only its first 23 parameters.
 -- name: messages_store_plain
 WITH stale AS (

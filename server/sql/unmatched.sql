@@ -51,3 +51,22 @@ UNION ALL
 -- Those of which the payload, the message or the application is gone.
 -- name: unmatched_drop
 DELETE FROM unmatched_messages WHERE message_id = ANY ($1::uuid[])
+
+-- The message of the tenant $1 and its application ($2 or $3), by id or event id ($4, $5), is not delivered. It stays, as one
+-- that nobody got. No row: no such message; false: its endpoints are decided already.
+-- name: message_unplan
+WITH target AS MATERIALIZED (
+    SELECT m.application_id, m.id
+    FROM applications a
+    JOIN messages m ON m.application_id = a.id
+        AND m.id = coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
+                                       WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text))
+    WHERE a.tenant_id = $1::uuid AND NOT a.internal
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+), gone AS (
+    DELETE FROM unmatched_messages u USING target t WHERE u.message_id = t.id RETURNING u.message_id
+), unplanned AS (
+    UPDATE messages m SET deliver_at = NULL FROM target t
+    WHERE m.application_id = t.application_id AND m.id = t.id AND m.id IN (SELECT message_id FROM gone)
+)
+SELECT EXISTS (SELECT FROM gone) FROM target

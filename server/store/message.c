@@ -4,7 +4,7 @@
 #include "store/message_row.h"
 #include "store/range.h"
 
-enum { COL_PAYLOAD = 5, COL_FOUND = 6 };
+enum { COL_PAYLOAD = 5, COL_DELIVER_AT = 6, COL_FOUND = 7 };
 
 struct op {
     struct ph_db_req req;
@@ -60,6 +60,7 @@ void ph_message_read_row(struct ph_arena *arena, const PGresult *res, int row,
     out->n_channels = read_names(arena, res, row, 3, &out->channels);
     out->n_tags = read_names(arena, res, row, 4, &out->tags);
     out->payload = ph_db_str(res, row, COL_PAYLOAD);
+    out->deliver_ms = 0;
 }
 
 /* What is still owed comes before what the newest attempt brought. */
@@ -77,6 +78,15 @@ struct ph_message_fate ph_message_read_fate(const PGresult *res, int row, int co
     return fate;
 }
 
+/* The same and the column behind it. */
+static void read_planned(struct ph_arena *arena, const PGresult *res, int row,
+                         struct ph_message_view *out)
+{
+    ph_message_read_row(arena, res, row, out);
+    out->deliver_ms =
+        ph_db_is_null(res, row, COL_DELIVER_AT) ? 0 : ph_db_time(res, row, COL_DELIVER_AT);
+}
+
 static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
 {
     struct op *op = ph_container_of(req, struct op, req);
@@ -85,7 +95,7 @@ static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
     if (err == PH_OK && PQntuples(res) == 0)
         err = PH_ERR_NOT_FOUND;
     if (err == PH_OK)
-        ph_message_read_row(req->arena, res, 0, &message);
+        read_planned(req->arena, res, 0, &message);
     op->done.one(op->ctx, err, err == PH_OK ? &message : NULL);
 }
 
@@ -127,7 +137,7 @@ static void on_some(struct ph_db_req *req, enum ph_err err, PGresult *res)
     n = ph_db_is_null(res, 0, 0) ? 0 : PQntuples(res);
     messages = ph_arena_array_of(req->arena, struct ph_message_view, n);
     for (int i = 0; i < n; i++)
-        ph_message_read_row(req->arena, res, i, &messages[i]);
+        read_planned(req->arena, res, i, &messages[i]);
     op->done.some(op->ctx, PH_OK, messages, (size_t)n);
 }
 
@@ -169,7 +179,7 @@ static void on_list(struct ph_db_req *req, enum ph_err err, PGresult *res)
     n = found == 0 ? 0 : ph_list_count(&op->list, PQntuples(res));
     messages = ph_arena_array_of(req->arena, struct ph_message_view, n);
     for (int i = 0; i < n; i++)
-        ph_message_read_row(req->arena, res, ph_list_row(&op->list, n, i), &messages[i]);
+        read_planned(req->arena, res, ph_list_row(&op->list, n, i), &messages[i]);
     op->done.many(op->ctx, PH_OK, messages, (size_t)n, n == found);
 }
 

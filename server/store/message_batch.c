@@ -32,6 +32,7 @@ enum {
     WAIT_N,
     WAIT_ENDPOINT,
     WAIT_TENANT,
+    MSG_DELIVER_AT,
     ARRAYS
 };
 
@@ -39,7 +40,7 @@ static const enum ph_db_array_of array_types[ARRAYS] = {
     PH_DB_I32S,   PH_DB_UUIDS,  PH_DB_I64S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS,
     PH_DB_UUIDS,  PH_DB_TEXTS,  PH_DB_TEXTS, PH_DB_TEXTS, PH_DB_TEXTS, PH_DB_TIMES, PH_DB_UUIDS,
     PH_DB_BYTEAS, PH_DB_BYTEAS, PH_DB_TEXTS, PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS,
-    PH_DB_UUIDS,  PH_DB_I32S,   PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS,
+    PH_DB_UUIDS,  PH_DB_I32S,   PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_TIMES,
 };
 
 /* Largest of the other arrays: a million endpoints of one message still fit. */
@@ -54,6 +55,7 @@ struct ph_message_batch {
     struct ph_arena *arena;
     int n_messages, n_apps, n_deliveries;
     int n_keyed, n_waiting; /* messages with a key or event id; deliveries that are unclaimed */
+    int n_planned;          /* messages for later */
     const struct ph_subscriptions *apps[APP_SLOTS];
     int app_ix[APP_SLOTS];
     void (*on_stored)(enum ph_err, const int *, const enum ph_rejection *, size_t, void *);
@@ -89,7 +91,7 @@ void ph_message_batch_clear(struct ph_message_batch *batch)
         ph_db_array_clear(&batch->arrays[i]);
     ph_arena_reset(batch->arena);
     batch->n_messages = batch->n_apps = batch->n_deliveries = 0;
-    batch->n_keyed = batch->n_waiting = 0;
+    batch->n_keyed = batch->n_waiting = batch->n_planned = 0;
     for (int i = 0; i < APP_SLOTS; i++)
         batch->apps[i] = NULL;
 }
@@ -129,6 +131,11 @@ int ph_message_batch_add(struct ph_message_batch *batch, const struct ph_new_mes
         ph_db_array_time(&a[MSG_EXPIRES], message->expires_ms);
     else
         ph_db_array_null(&a[MSG_EXPIRES]);
+    batch->n_planned += message->deliver_ms != 0;
+    if (message->deliver_ms)
+        ph_db_array_time(&a[MSG_DELIVER_AT], message->deliver_ms);
+    else
+        ph_db_array_null(&a[MSG_DELIVER_AT]);
     if (message->has_key)
         ph_db_array_id(&a[MSG_KEY], message->idempotency_key);
     else
@@ -202,7 +209,7 @@ void ph_message_batch_store(struct ph_message_batch *batch, struct ph_db *db,
 {
     batch->on_stored = on_done;
     batch->ctx = ctx;
-    bool plain = batch->n_keyed == 0 && batch->n_waiting == 0;
+    bool plain = batch->n_keyed == 0 && batch->n_waiting == 0 && batch->n_planned == 0;
 
     ph_db_req_init(&batch->req, plain ? &ph_sql_messages_store_plain : &ph_sql_messages_store,
                    batch->arena, stored);

@@ -110,3 +110,34 @@ void ph_unmatched_drop(struct ph_db *db, struct ph_arena *arena, const struct ph
     ph_db_add_array(&drop->req, &drop->ids);
     ph_db_send(db, &drop->req);
 }
+
+struct unplan {
+    struct ph_db_req req;
+    void (*on_done)(void *ctx, enum ph_err err);
+    void *ctx;
+};
+
+static void unplanned(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct unplan *unplan = ph_container_of(req, struct unplan, req);
+
+    if (err == PH_OK && PQntuples(res) == 0)
+        err = PH_ERR_NOT_FOUND;
+    else if (err == PH_OK && !ph_db_bool(res, 0, 0))
+        err = PH_ERR_CONFLICT;
+    unplan->on_done(unplan->ctx, err);
+}
+
+void ph_message_unplan(struct ph_db *db, struct ph_arena *arena, const struct ph_message_path *path,
+                       void (*on_done)(void *ctx, enum ph_err err), void *ctx)
+{
+    struct unplan *unplan = ph_arena_new_of(arena, struct unplan);
+
+    unplan->on_done = on_done;
+    unplan->ctx = ctx;
+    ph_db_req_init(&unplan->req, &ph_sql_message_unplan, arena, unplanned);
+    ph_db_add_id(&unplan->req, path->tenant);
+    ph_store_add_key(&unplan->req, PH_ID_APPLICATION, path->application);
+    ph_store_add_key(&unplan->req, PH_ID_MESSAGE, path->message);
+    ph_db_send(db, &unplan->req);
+}
