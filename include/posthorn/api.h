@@ -98,14 +98,16 @@ bool ph_percent_decode(struct ph_arena *arena, struct ph_str s, bool query, stru
 
 /* Value of a query parameter, percent-decoded into the arena; absent without. First one wins. */
 struct ph_str ph_query(struct ph_call *call, const char *name);
-/* Values of a list parameter: name=a,b, name=a&name=b, name[]=a; at most 64. Returns how many. */
+#define PH_QUERY_LIST_MAX 64
+/* Values of a list parameter: name=a,b, name=a&name=b, name[]=a; without empty ones. Returns how many there are; *out has
+ * no more than the first PH_QUERY_LIST_MAX of them. */
 size_t ph_query_list(struct ph_call *call, const char *name, struct ph_str **out);
 /* true or false; false: answered 400, it is something else. */
 bool ph_query_bool(struct ph_call *call, const char *name, bool def, bool *out);
 
 /*
  * Field faults of one request: gathered, then answered together as 422 {"detail":[{"loc":["body","field"],"msg","type"}]}.
- * Zero it first.
+ * Zero it first. The first 100 are told.
  */
 struct ph_faults {
     json_t *list; /* owned by the request's arena */

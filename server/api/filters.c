@@ -53,6 +53,11 @@ static size_t query_event_types(struct ph_call *call, struct ph_faults *faults,
     struct ph_str *names;
     size_t n = ph_query_list(call, "event_types", &names);
 
+    if (n > PH_QUERY_LIST_MAX) {
+        ph_fault(call, faults, "query", "event_types", "has to have at most 64 names",
+                 "value_error.list.max_items");
+        n = 0;
+    }
     for (size_t i = 0; i < n; i++)
         if (!ph_name_ok(names[i], PH_EVENT_TYPE_CHARS_MAX)) {
             ph_fault(call, faults, "query", "event_types",

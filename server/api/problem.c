@@ -1,17 +1,24 @@
 #include "posthorn/api.h"
 
+#define FAULTS_MAX        100
+#define POINTER_BYTES_MAX 1024
+#define FAULTS_BYTES_MAX  (1024 * 1024)
+
 static void decref(void *json)
 {
     json_decref(json);
 }
 
-/* Appends the parts of a JSON pointer, where ~1 stands for '/' and ~0 for '~'. */
+/* Appends the parts of a JSON pointer, where ~1 stands for '/' and ~0 for '~'. A long one is cut, perhaps within a character,
+ * which the writer then replaces. */
 static void add_pointer(json_t *loc, const char *pointer)
 {
     struct ph_str rest = *pointer ? ph_str_of(pointer + 1) : PH_STR_NONE, part;
     struct ph_buf name;
 
-    ph_buf_init(&name, 1 << 16);
+    if (rest.len > POINTER_BYTES_MAX)
+        rest.len = POINTER_BYTES_MAX;
+    ph_buf_init(&name, POINTER_BYTES_MAX);
     while (ph_str_split(&rest, '/', &part)) {
         ph_buf_clear(&name);
         for (size_t i = 0; i < part.len; i++) {
@@ -19,7 +26,7 @@ static void add_pointer(json_t *loc, const char *pointer)
             i += escaped;
             ph_buf_add_char(&name, !escaped ? part.ptr[i] : part.ptr[i] == '1' ? '/' : '~');
         }
-        json_array_append_new(loc, json_stringn(name.len ? name.ptr : "", name.len));
+        json_array_append_new(loc, json_stringn_nocheck(name.len ? name.ptr : "", name.len));
     }
     ph_buf_free(&name);
 }
@@ -33,18 +40,25 @@ void ph_fault(struct ph_call *call, struct ph_faults *faults, const char *where,
 void ph_fault_at(struct ph_call *call, struct ph_faults *faults, const char *where,
                  const char *field, const char *pointer, const char *msg, const char *type)
 {
-    json_t *loc = json_array();
+    json_t *loc, *fault;
 
     if (!faults->list) {
         faults->list = json_array();
         ph_arena_defer(call->req->arena, decref, faults->list);
     }
+    if (json_array_size(faults->list) == FAULTS_MAX)
+        return;
+    loc = json_array();
     json_array_append_new(loc, json_string(where));
     if (field)
         json_array_append_new(loc, json_string(field));
     add_pointer(loc, pointer);
-    json_array_append_new(faults->list,
-                          json_pack("{s:o, s:s, s:s}", "loc", loc, "msg", msg, "type", type));
+    fault = json_object();
+    json_object_set_new(fault, "loc", loc);
+    /* so may be what it quotes of the request */
+    json_object_set_new(fault, "msg", json_string_nocheck(msg));
+    json_object_set_new(fault, "type", json_string(type));
+    json_array_append_new(faults->list, fault);
 }
 
 void ph_faults_write(struct ph_json_writer *w, const struct ph_faults *faults)
@@ -79,7 +93,7 @@ bool ph_faults_answer(struct ph_call *call, struct ph_faults *faults)
 
     if (!faults->list)
         return false;
-    w = ph_answer_writer(call, 256 * 1024);
+    w = ph_answer_writer(call, FAULTS_BYTES_MAX);
     ph_faults_write(w, faults);
     ph_answer_json(call, 422, w);
     return true;

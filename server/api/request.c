@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define LIST_MAX 64
-
 static int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
@@ -85,11 +83,11 @@ size_t ph_query_list(struct ph_call *call, const char *name, struct ph_str **out
         if (!ph_str_eq_c(key, name))
             continue;
         if (!items)
-            items = ph_arena_array_of(call->req->arena, struct ph_str, LIST_MAX);
+            items = ph_arena_array_of(call->req->arena, struct ph_str, PH_QUERY_LIST_MAX);
         value = keep(call, value);
-        while (n < LIST_MAX && ph_str_split(&value, ',', &item))
-            if (item.len > 0)
-                items[n++] = item;
+        while (ph_str_split(&value, ',', &item))
+            if (item.len > 0 && n++ < PH_QUERY_LIST_MAX)
+                items[n - 1] = item;
     }
     *out = items;
     return n;
@@ -113,6 +111,22 @@ static void decref(void *json)
     json_decref(json);
 }
 
+/* What jansson refuses although the grammar allows it is told as that. */
+static const char *body_fault(const json_error_t *error)
+{
+    switch (json_error_code(error)) {
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        return "must not have the character U+0000, as it has at";
+    case json_error_numeric_overflow:
+        return "has a number that is too large at";
+    case json_error_stack_overflow:
+        return "is nested too deeply at";
+    default:
+        return "not valid JSON at";
+    }
+}
+
 json_t *ph_body_object(struct ph_call *call)
 {
     struct ph_faults faults = {0};
@@ -127,9 +141,10 @@ json_t *ph_body_object(struct ph_call *call)
     if (body)
         ph_fault(call, &faults, "body", NULL, "has to be an object", "type_error.dict");
     else
-        ph_fault(call, &faults, "body", NULL,
-                 ph_arena_printf(call->req->arena, "not valid JSON at byte %d", error.position),
-                 "value_error.jsondecode");
+        ph_fault(
+            call, &faults, "body", NULL,
+            ph_arena_printf(call->req->arena, "%s byte %d", body_fault(&error), error.position),
+            "value_error.jsondecode");
     (void)ph_faults_answer(call, &faults);
     return NULL;
 }

@@ -1,0 +1,47 @@
+"""Input that once was answered wrongly."""
+import pytest
+
+
+@pytest.fixture
+def endpoint(api, app):
+    return f"/app/{app['id']}/endpoint/" + api.new_endpoint(app, "http://127.0.0.1:9/")["id"]
+
+
+def faults(api, method, path, **more):
+    return [(".".join(fault["loc"]), fault["msg"]) for fault in api.expect(422, method, path, **more)["detail"]]
+
+
+def test_header_name_that_is_cut_within_a_character_is_still_told(api, endpoint):
+    """The list of faults was empty."""
+    ((where, message),) = faults(api, "PUT", endpoint + "/headers", json={"headers": {"x" + "ü" * 200: "1"}})
+    assert where == "body.headers" and "at most 256 characters" in message
+
+
+def test_many_wrong_header_names_full_of_control_characters_are_no_500(api, endpoint):
+    """Their escaped text did not fit into the answer."""
+    names = [f"{a}{i:02}" + "\x01" * 300 for i in range(50) for a in "aA"]
+    assert len(faults(api, "PUT", endpoint + "/headers", json={"headers": dict.fromkeys(names, "1")})) == 100
+
+
+@pytest.mark.parametrize("body, message", [
+    (rb'{"name":"a\u0000b"}', "must not have the character U+0000"),
+    (rb'{"name":"a","metadata":{"a\u0000b":"c"}}', "must not have the character U+0000"),
+    (rb'{"name":"a","throttleRate":123456789012345678901234567890}', "has a number that is too large"),
+    (rb'{"name":"a","throttleRate":1e999}', "has a number that is too large"),
+    (b'{"name":"a","metadata":' + b"[" * 3000 + b"]" * 3000 + b"}", "is nested too deeply"),
+    (rb'{"name":"\ud800"}', "not valid JSON"),
+    (b'{"name":"\xed\xa0\x80"}', "not valid JSON"),
+    (b'{"name":"a"', "not valid JSON"),
+])
+def test_json_that_is_refused_is_not_called_invalid_when_it_is_valid(api, body, message):
+    ((where, told),) = faults(api, "POST", "/app", content=body)
+    assert where == "body" and told.startswith(message)
+
+
+def test_more_event_types_than_a_filter_can_have_are_refused_and_not_forgotten(api, app):
+    names = [f"type.{n}" for n in range(65)]
+    path = f"/app/{app['id']}/msg"
+    assert api.get(path, params={"event_types": ",".join(names[:64])}).status_code == 200
+    for given in (",".join(names), names):
+        assert faults(api, "GET", path, params={"event_types": given}) == [("query.event_types", "has to have at most 64 names")]
+    assert api.get(path, params={"event_types": ""}).status_code == 200
