@@ -25,6 +25,7 @@ LDLIBS  := -lh2o-evloop -lssl -lcrypto -lpq -ljansson -lsodium -lcares -lpthread
 
 GEN     := $(OUT)/gen/sql.h $(OUT)/gen/migrations.c
 SRC     := $(filter-out server/main.c,$(wildcard server/*/*.c))
+WEBSRC  := $(shell find web -name node_modules -prune -o -type f -print)
 OBJ     := $(SRC:server/%.c=$(OUT)/%.o) $(OUT)/gen/migrations.o $(OUT)/gen/openapi.o
 TESTS   := $(wildcard tests/unit/*/*_test.c)
 TESTBIN := $(TESTS:%.c=$(OUT)/%)
@@ -86,13 +87,31 @@ format: ## format the sources
 clean: ## remove build output (not var/)
 	@rm -rf build
 
-$(OUT)/posthorn: $(OUT)/main.o $(OUT)/libposthorn.a
+$(OUT)/posthorn: $(OUT)/main.o $(OUT)/web.o $(OUT)/libposthorn.a
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) -rdynamic -o $@ $(OUT)/main.o $(OUT)/libposthorn.a $(LDLIBS)
+	@$(CC) $(CFLAGS) -rdynamic -o $@ $(OUT)/main.o $(OUT)/web.o $(OUT)/libposthorn.a $(LDLIBS)
 
 $(OUT)/libposthorn.a: $(OBJ)
 	@rm -f $@
 	@ar rcs $@ $(OBJ)
+
+$(OUT)/web.o: build/web/files.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -c -o $@ $<
+
+# Only the program has the web files; the library, and so every test program, does without.
+build/web/files.c: web/node_modules/.made-from $(WEBSRC)
+	@echo "  WEB $@"
+	@web/build
+
+build/web/schema.d.ts: $(wildcard server/api/openapi/*.json) server/api/openapi/generate web/node_modules/.made-from
+	@mkdir -p $(@D)
+	@server/api/openapi/generate server/api/openapi/*.json > build/web/openapi.json
+	@web/node web/node_modules/openapi-typescript/bin/cli.js build/web/openapi.json --default-non-nullable false -o $@ > build/web/schema.log || { cat build/web/schema.log; false; }
+
+web/node_modules/.made-from: web/package-lock.json
+	@cmp -s $< $@ || { echo "  NPM $(@D)"; cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
+	@cp $< $@
 
 $(OUT)/%.o: server/%.c | $(GEN)
 	@mkdir -p $(@D)

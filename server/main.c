@@ -1,6 +1,7 @@
 /* Posthorn: delivers webhooks. The command line chooses the role of this process. */
 #include "posthorn/arena.h"
 #include "posthorn/role.h"
+#include "posthorn/web.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -91,6 +92,7 @@ int main(int argc, char **argv)
 {
     if (sodium_init() < 0)
         abort();
+    ph_web_use(ph_web_files, ph_web_files_count);
     int code = dispatch(argc, argv);
     if (fflush(stdout) != 0 && code == PH_EXIT_OK) {
         fputs("posthorn: the output could not be written\n", stderr);

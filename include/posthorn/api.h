@@ -7,7 +7,6 @@
 #ifndef POSTHORN_API_H
 #define POSTHORN_API_H
 
-#include "posthorn/credential.h"
 #include "posthorn/db.h"
 #include "posthorn/http_server.h"
 #include "posthorn/id.h"
@@ -49,9 +48,8 @@ struct ph_call {
         params[PH_PATH_PARAMS_MAX]; /* path parameters in order, percent-decoded, in the arena */
     struct ph_once *once;           /* how it is answered; NULL: plainly */
     void *data;                     /* the handler's own */
-    /* Set by a handler, for when it is committed: it made deliveries, which are looked for; it ended credentials of the tenant,
-     * which this node forgets. */
-    bool wakes_dispatcher, ends_credentials;
+    bool
+        wakes_dispatcher; /* set by a handler that made deliveries: as soon as they are committed, they are looked for */
     bool
         is_operational; /* about operational endpoints: those of the tenant's internal application */
 };
@@ -79,8 +77,6 @@ struct ph_route {
 /* All routes; ends with a row whose method is NULL. */
 extern const struct ph_route ph_routes[];
 
-/* Whether a credential with this access may use it. */
-bool ph_route_allows(const struct ph_route *route, enum ph_access access);
 /* Of a row of ph_routes. */
 enum ph_route_class ph_route_class(const struct ph_route *route);
 
@@ -108,6 +104,9 @@ struct ph_str ph_query(struct ph_call *call, const char *name);
 size_t ph_query_list(struct ph_call *call, const char *name, struct ph_str **out);
 /* true or false; false: answered 400, it is something else. */
 bool ph_query_bool(struct ph_call *call, const char *name, bool def, bool *out);
+
+/* Whether the request's If-None-Match names this tag, which has its quotes. */
+bool ph_knows_etag(struct ph_call *call, const char *etag);
 
 /*
  * Field faults of one request: gathered, then answered together as 422 {"detail":[{"loc":["body","field"],"msg","type"}]}.

@@ -4,6 +4,7 @@
 #include "posthorn/node.h"
 #include "posthorn/router.h"
 #include "posthorn/trial.h"
+#include "posthorn/web.h"
 
 #include <stdlib.h>
 
@@ -39,7 +40,7 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
     api->db = open_db(loop, node, PH_DB_API, "api", thread_index);
     api->engine_db = open_db(loop, node, PH_DB_ENGINE, "engine", thread_index);
     api->changes = open_db(loop, node, PH_DB_API, "changes", thread_index);
-    api->auth = ph_auth_new(loop, api->engine_db, &node->auth_news);
+    api->auth = ph_auth_new(loop, api->engine_db);
     api->ingest = ph_ingest_new(loop, node, false);
     api->trials = ph_trial_hub_new(loop);
     api->once = ph_once_table_new();
@@ -51,7 +52,6 @@ void ph_api_free(struct ph_api *api)
     if (!api)
         return;
     api->stopping = true;
-    ph_auth_stop(api->auth);
     ph_db_free(api->changes);
     ph_db_free(api->db);
     ph_db_free(api->engine_db);
@@ -71,11 +71,8 @@ static void refuse(struct ph_call *call)
 static void handle(struct ph_call *call, const struct ph_identity *identity)
 {
     call->tenant = identity->tenant;
-    call->api_key = identity->credential;
-    if (ph_route_allows(call->route, identity->access))
-        ph_once_handle(call);
-    else
-        ph_answer_error(call, PH_ERR_FORBIDDEN, NULL);
+    call->api_key = identity->api_key;
+    ph_once_handle(call);
 }
 
 static void on_identity(void *ctx, enum ph_err err, const struct ph_identity *identity)
@@ -95,7 +92,7 @@ static void authenticate(struct ph_call *call)
     struct ph_str key = ph_auth_bearer(ph_request_header(call->req, "authorization"));
     struct ph_identity identity;
 
-    if (!ph_auth_well_formed(key)) {
+    if (!ph_api_key_well_formed(key)) {
         refuse(call);
     } else if (ph_auth_lookup(call->api->auth, key, &identity)) {
         handle(call, &identity);
@@ -116,6 +113,8 @@ void ph_api_on_request(struct ph_request *request)
     call->req = request;
     call->api = request->thread;
     err = ph_router_find(request->arena, request->method, request->path, &match);
+    if (err == PH_ERR_NOT_FOUND && ph_web_answer(call))
+        return;
     if (err == PH_ERR_METHOD)
         ph_request_set_header(request, "allow", match.allow);
     if (err != PH_OK) {

@@ -21,28 +21,11 @@ static void make_etag(void)
     etag[sizeof etag - 1] = '\0';
 }
 
-/* Whether an If-None-Match names the document: "*" or one of a list; W/ makes no difference (RFC 9110, 13.1.2). */
-static bool is_known(struct ph_str header)
-{
-    struct ph_str tag;
-
-    while (header.len > 0 && ph_str_split(&header, ',', &tag)) {
-        tag = ph_str_trim(tag);
-        if (ph_str_starts(tag, PH_STR("W/"))) {
-            tag.ptr += 2;
-            tag.len -= 2;
-        }
-        if (ph_str_eq_c(tag, "*") || ph_str_eq_c(tag, etag))
-            return true;
-    }
-    return false;
-}
-
 void ph_api_openapi(struct ph_call *call)
 {
     pthread_once(&etag_once, make_etag);
     ph_request_set_header(call->req, "etag", etag);
-    if (is_known(ph_request_header(call->req, "if-none-match")))
+    if (ph_knows_etag(call, etag))
         ph_answer_empty(call, 304);
     else
         ph_request_answer(call->req, 200, "application/json",

@@ -148,3 +148,24 @@ json_t *ph_body_object(struct ph_call *call)
     (void)ph_faults_answer(call, &faults);
     return NULL;
 }
+
+/* W/ makes no difference when a cache asks (RFC 9110, 13.1.2). */
+static struct ph_str without_weakness(struct ph_str tag)
+{
+    bool weak = ph_str_starts(tag, PH_STR("W/"));
+
+    return weak ? (struct ph_str){tag.ptr + 2, tag.len - 2} : tag;
+}
+
+bool ph_knows_etag(struct ph_call *call, const char *etag)
+{
+    struct ph_str header = ph_request_header(call->req, "if-none-match");
+    struct ph_str ours = without_weakness(ph_str_of(etag)), tag;
+
+    while (header.len > 0 && ph_str_split(&header, ',', &tag)) {
+        tag = ph_str_trim(tag);
+        if (ph_str_eq_c(tag, "*") || ph_str_eq(without_weakness(tag), ours))
+            return true;
+    }
+    return false;
+}

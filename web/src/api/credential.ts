@@ -1,0 +1,35 @@
+// Who the person is to the server. Everything that knows how a request is signed in is here.
+import { useSyncExternalStore } from 'react'
+
+const STORED = 'posthorn.key'
+const listeners = new Set<() => void>()
+let why: string | undefined
+
+export const credential = {
+  headers(): Record<string, string> {
+    const key = sessionStorage.getItem(STORED)
+    return key ? { authorization: `Bearer ${key}` } : {}
+  },
+  exists: () => sessionStorage.getItem(STORED) !== null,
+  accept(key: string) {
+    why = undefined
+    sessionStorage.setItem(STORED, key)
+    listeners.forEach(tell => tell())
+  },
+  // reason: shown where the person signs in again.
+  forget(reason?: string) {
+    why = reason
+    sessionStorage.removeItem(STORED)
+    listeners.forEach(tell => tell())
+  },
+  reason: () => why,
+}
+
+function subscribe(listener: () => void) {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+export function useSignedIn() {
+  return useSyncExternalStore(subscribe, credential.exists)
+}

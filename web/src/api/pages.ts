@@ -1,0 +1,40 @@
+// Lists that go on by iterator.
+import { useInfiniteQuery, type QueryKey } from '@tanstack/react-query'
+
+export interface Page<T> {
+  data: T[]
+  iterator: string | null
+  done: boolean
+}
+
+export interface Pages<T> {
+  items: T[]
+  isLoading: boolean
+  error: Error | null
+  hasMore: boolean
+  isLoadingMore: boolean
+  loadMore: () => void
+  reload: () => void
+}
+
+// refreshMs: how often it is asked for anew while only the first page is shown.
+export function usePages<T>(key: QueryKey, load: (iterator: string | undefined) => Promise<Page<T>>, refreshMs?: number): Pages<T> {
+  const query = useInfiniteQuery({
+    queryKey: key,
+    queryFn: ({ pageParam }) => load(pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: last => (last.done ? undefined : (last.iterator ?? undefined)),
+    refetchInterval: refreshMs ? ({ state }) => (state.data && state.data.pages.length > 1 ? false : refreshMs) : false,
+  })
+  return {
+    items: query.data?.pages.flatMap(page => page.data) ?? [],
+    isLoading: query.isPending,
+    error: query.error,
+    hasMore: query.hasNextPage,
+    isLoadingMore: query.isFetchingNextPage,
+    loadMore: () => {
+      if (!query.isFetchingNextPage) void query.fetchNextPage()
+    },
+    reload: () => void query.refetch(),
+  }
+}

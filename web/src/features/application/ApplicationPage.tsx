@@ -1,0 +1,75 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { useLocation, useParams } from 'wouter'
+import { api, take, type Application } from '@/api/client'
+import { useApplication } from '@/api/queries'
+import { Button } from '@/ui/Button'
+import { Copyable } from '@/ui/Code'
+import { ActionDialog } from '@/ui/Dialog'
+import { ActionMenu } from '@/ui/Menu'
+import { Page, Tabs } from '@/ui/Page'
+import { Failure, Skeleton } from '@/ui/State'
+import { tell } from '@/ui/Toast'
+import { ApplicationDialog } from './ApplicationDialog'
+import { EndpointList } from './EndpointList'
+import { MessageLog } from './MessageLog'
+import { SendDialog } from './SendDialog'
+
+export default function ApplicationPage() {
+  const { app = '', tab } = useParams()
+  const { data: application, error, refetch } = useApplication(app)
+  const [open, setOpen] = useState<'edit' | 'delete' | 'send'>()
+  const close = () => setOpen(undefined)
+
+  if (error) return <Page title="Application" above={[['Applications', '/app']]} children={<Failure error={error} retry={() => void refetch()} />} />
+  if (!application) return <Skeleton lines={6} />
+  return (
+    <Page
+      title={application.name}
+      above={[['Applications', '/app']]}
+      note={<Copyable text={application.uid ?? application.id} />}
+      actions={
+        <>
+          <Button onPress={() => setOpen('send')}>Send a message</Button>
+          <Button onPress={() => setOpen('edit')}>Edit</Button>
+          <ActionMenu label="More for this application" actions={[{ text: 'Delete…', danger: true, run: () => setOpen('delete') }]} />
+        </>
+      }
+    >
+      <Tabs
+        label="Parts of this application"
+        tabs={[
+          ['Endpoints', `/app/${app}`],
+          ['Messages', `/app/${app}/msg`],
+        ]}
+      />
+      {tab === 'msg' ? <MessageLog app={app} onSend={() => setOpen('send')} /> : <EndpointList app={app} />}
+      {open === 'edit' && <ApplicationDialog application={application} onClose={close} />}
+      {open === 'send' && <SendDialog application={application} onClose={close} />}
+      {open === 'delete' && <DeleteDialog application={application} onClose={close} />}
+    </Page>
+  )
+}
+
+function DeleteDialog({ application, onClose }: { application: Application; onClose: () => void }) {
+  const queries = useQueryClient()
+  const [, navigate] = useLocation()
+  return (
+    <ActionDialog
+      title={`Delete ${application.name}?`}
+      action="Delete it"
+      danger
+      typeToConfirm={application.uid ?? application.name}
+      onClose={onClose}
+      run={async () => {
+        await take(api.DELETE('/api/v1/app/{app_id}', { params: { path: { app_id: application.id } } }))
+        navigate('/app')
+        queries.removeQueries({ queryKey: ['app', application.id] })
+        await queries.invalidateQueries({ queryKey: ['app', 'list'] })
+        tell.done(`${application.name} was deleted.`)
+      }}
+    >
+      <p>Its endpoints go with it, what is still to be delivered is cancelled, and its messages can no longer be seen. This cannot be undone.</p>
+    </ActionDialog>
+  )
+}
