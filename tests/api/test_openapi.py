@@ -1,4 +1,6 @@
 """GET /openapi.json, and the check that holds the answer to every request of a test against it."""
+import re
+
 import contract
 import httpx
 import pytest
@@ -40,11 +42,10 @@ def test_the_metrics_are_as_it_says(server, nobody):
 
 def test_every_operation_answers_at_its_path(api):
     """Whoever adds an operation to the table has to have a handler that the document describes."""
-    path = {"app_id": unique("app"), "endpoint_id": unique("ep"), "msg_id": "msg_x", "attempt_id": "atmpt_x",
-            "event_type_name": unique("type"), "task_id": "qtask_x"}
+    nothing = unique("nothing")
     for method, template in contract.load().operations:
         if template.startswith("/api/v1/"):
-            response = api.request(method, template.removeprefix("/api/v1").format(**path), content=b"[")
+            response = api.request(method, re.sub(r"{\w+}", nothing, template.removeprefix("/api/v1")), content=b"[")
             assert response.status_code in (200, 204, 404, 422), (method, template)
 
 
