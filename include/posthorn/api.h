@@ -7,6 +7,7 @@
 #ifndef POSTHORN_API_H
 #define POSTHORN_API_H
 
+#include "posthorn/credential.h"
 #include "posthorn/db.h"
 #include "posthorn/http_server.h"
 #include "posthorn/id.h"
@@ -48,8 +49,9 @@ struct ph_call {
         params[PH_PATH_PARAMS_MAX]; /* path parameters in order, percent-decoded, in the arena */
     struct ph_once *once;           /* how it is answered; NULL: plainly */
     void *data;                     /* the handler's own */
-    bool
-        wakes_dispatcher; /* set by a handler that made deliveries: as soon as they are committed, they are looked for */
+    /* Set by a handler, for when it is committed: it made deliveries, which are looked for; it ended credentials of the tenant,
+     * which this node forgets. */
+    bool wakes_dispatcher, ends_credentials;
     bool
         is_operational; /* about operational endpoints: those of the tenant's internal application */
 };
@@ -77,6 +79,8 @@ struct ph_route {
 /* All routes; ends with a row whose method is NULL. */
 extern const struct ph_route ph_routes[];
 
+/* Whether a credential with this access may use it. */
+bool ph_route_allows(const struct ph_route *route, enum ph_access access);
 /* Of a row of ph_routes. */
 enum ph_route_class ph_route_class(const struct ph_route *route);
 

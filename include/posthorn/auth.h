@@ -1,39 +1,41 @@
 /*
- * Who is asking: API keys, remembered for a while so that a request does not cost a query.
+ * Who is asking: credentials, remembered for a while so that a request does not cost a query.
  *
- * Owner: one http thread. The cache holds a keyed hash of each key, never the key.
+ * Owner: one http thread. The cache holds a keyed hash of each token, never the token. Nothing is remembered of tokens that
+ * nobody has, so a new one counts at once; a deleted one ends when the node hears of it, or within a second while it hears
+ * nothing.
  */
 #ifndef POSTHORN_AUTH_H
 #define POSTHORN_AUTH_H
 
 #include "posthorn/api_key.h"
+#include "posthorn/auth_news.h"
 
-/* A deleted key is taken for up to this long where it was used before. */
 #define PH_AUTH_CACHE_MS 30000
-/* Keys that a thread remembers. */
+/* While no news come. */
+#define PH_AUTH_CACHE_DEAF_MS 1000
+/* Tokens that a thread remembers. */
 #define PH_AUTH_CACHE_KEYS 8192
 
 struct ph_auth;
 
-struct ph_identity {
-    struct ph_id tenant;
-    struct ph_id api_key;
-};
-
 /* db: role engine. */
-struct ph_auth *ph_auth_new(struct ph_loop *loop, struct ph_db *db);
+struct ph_auth *ph_auth_new(struct ph_loop *loop, struct ph_db *db,
+                            const struct ph_auth_news *news);
+/* Before its database is freed. */
+void ph_auth_stop(struct ph_auth *auth);
 void ph_auth_free(struct ph_auth *auth);
 
 /* The token of an Authorization header: "Bearer TOKEN". Absent when it is something else. */
 struct ph_str ph_auth_bearer(struct ph_str header);
-/* Whether the key is known already; never asks the database. */
-bool ph_auth_lookup(struct ph_auth *auth, struct ph_str key, struct ph_identity *out);
+/* Whether it looks like a token; nothing else is looked up. */
+bool ph_auth_well_formed(struct ph_str token);
+/* Whether the token is known already; never asks the database. */
+bool ph_auth_lookup(struct ph_auth *auth, struct ph_str token, struct ph_identity *out);
 
-/* err AUTH: there is no such key. UNAVAILABLE and the like: nobody knows. */
-typedef void (*ph_auth_done)(void *ctx, enum ph_err err, const struct ph_identity *identity);
-/* Asks the database and remembers the answer if it is yes. key: well-formed, in the arena. done is never called before this
- * returns. */
-void ph_auth_resolve(struct ph_auth *auth, struct ph_arena *arena, struct ph_str key,
-                     ph_auth_done done, void *ctx);
+/* Asks the database and remembers the answer if it is yes. token: well-formed, in the arena. err AUTH: nobody has it.
+ * UNAVAILABLE and the like: nobody knows. done is never called before this returns. */
+void ph_auth_resolve(struct ph_auth *auth, struct ph_arena *arena, struct ph_str token,
+                     ph_identity_done done, void *ctx);
 
 #endif

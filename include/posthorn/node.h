@@ -4,6 +4,7 @@
 #ifndef POSTHORN_NODE_H
 #define POSTHORN_NODE_H
 
+#include "posthorn/auth_news.h"
 #include "posthorn/config.h"
 #include "posthorn/delivery.h"
 #include "posthorn/guard.h"
@@ -36,6 +37,7 @@ struct ph_node {
     int n_couriers;
     struct ph_courier **couriers;
     struct ph_dispatcher *dispatcher;
+    struct ph_auth_news auth_news;
     struct ph_node_slot slots[PH_NODE_SLOTS];
     _Atomic int32_t tenants[PH_NODE_TENANT_SLOTS];
 };

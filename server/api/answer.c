@@ -28,6 +28,8 @@ void ph_answer(struct ph_call *call, int status, const char *content_type, struc
         ph_once_answer(call, status, content_type, body);
         return;
     }
+    if (call->ends_credentials)
+        ph_auth_news_changed(&call->api->node->auth_news, &call->tenant);
     if (call->wakes_dispatcher)
         ph_dispatcher_nudge(call->api->node->dispatcher, 0);
     ph_request_answer(call->req, status, content_type, body);

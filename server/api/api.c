@@ -40,7 +40,7 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
     api->db = open_db(loop, node, PH_DB_API, "api", thread_index);
     api->engine_db = open_db(loop, node, PH_DB_ENGINE, "engine", thread_index);
     api->changes = open_db(loop, node, PH_DB_API, "changes", thread_index);
-    api->auth = ph_auth_new(loop, api->engine_db);
+    api->auth = ph_auth_new(loop, api->engine_db, &node->auth_news);
     api->ingest = ph_ingest_new(loop, node, false);
     api->trials = ph_trial_hub_new(loop);
     api->once = ph_once_table_new();
@@ -52,6 +52,7 @@ void ph_api_free(struct ph_api *api)
     if (!api)
         return;
     api->stopping = true;
+    ph_auth_stop(api->auth);
     ph_db_free(api->changes);
     ph_db_free(api->db);
     ph_db_free(api->engine_db);
@@ -71,8 +72,11 @@ static void refuse(struct ph_call *call)
 static void handle(struct ph_call *call, const struct ph_identity *identity)
 {
     call->tenant = identity->tenant;
-    call->api_key = identity->api_key;
-    ph_once_handle(call);
+    call->api_key = identity->credential;
+    if (ph_route_allows(call->route, identity->access))
+        ph_once_handle(call);
+    else
+        ph_answer_error(call, PH_ERR_FORBIDDEN, NULL);
 }
 
 static void on_identity(void *ctx, enum ph_err err, const struct ph_identity *identity)
@@ -92,7 +96,7 @@ static void authenticate(struct ph_call *call)
     struct ph_str key = ph_auth_bearer(ph_request_header(call->req, "authorization"));
     struct ph_identity identity;
 
-    if (!ph_api_key_well_formed(key)) {
+    if (!ph_auth_well_formed(key)) {
         refuse(call);
     } else if (ph_auth_lookup(call->api->auth, key, &identity)) {
         handle(call, &identity);

@@ -43,6 +43,7 @@ struct ph_dispatcher {
     ph_application_changed_fn on_application_changed;
     void *ctx;
     char name[300];
+    bool listens; /* news come on the connection */
     bool registering, claiming, taking_over, paused, stopping;
     bool look_again;        /* nudged while a claim was under way */
     int64_t clock_ahead_ms; /* database's clock minus ours */
@@ -192,6 +193,8 @@ static void claimed(enum ph_err err, struct ph_claim *claim, void *ctx)
 
     d->claiming = false;
     note_held(d);
+    if (err == PH_OK && d->listens)
+        ph_auth_news_heard(&d->node->auth_news, ph_clock_mono_ms());
     if (err == PH_OK)
         take_claim(d, claim);
     else
@@ -411,8 +414,8 @@ static void cancelled(struct ph_dispatcher *d, const char *text)
         ph_courier_cancel(ph_node_courier(d->node, id), id, before_ms);
 }
 
-/* "app:UUID", "ep:UUID" and "tenant:UUID", sent by the statements that change one; "keys": there is a new data key;
- * "unmatched:MS": a message is due to be matched then. */
+/* "app:UUID", "ep:UUID", "tenant:UUID" and "auth:UUID" (credentials of a tenant), sent by the statements that change one;
+ * "keys": there is a new data key; "unmatched:MS": a message is due to be matched then. */
 static void notified(struct ph_db *db, const char *channel, const char *payload, void *ctx)
 {
     struct ph_dispatcher *d = ctx;
@@ -422,6 +425,8 @@ static void notified(struct ph_db *db, const char *channel, const char *payload,
 
     (void)db;
     (void)channel;
+    if (ph_str_starts(text, PH_STR("auth:")) && parse_uuid(payload + 5, &id))
+        ph_auth_news_changed(&d->node->auth_news, &id);
     if (d->paused)
         return;
     if (ph_str_starts(text, PH_STR("app:")) && parse_uuid(payload + 4, &id))
@@ -466,11 +471,14 @@ static void registered(enum ph_err err, int32_t node_id, void *ctx)
     claim_in(d, 0);
 }
 
+/* What was missed before may be anything. */
 static void listening(enum ph_err err, int32_t n, void *ctx)
 {
-    (void)err;
+    struct ph_dispatcher *d = errand_end(ctx);
+
     (void)n;
-    errand_end(ctx);
+    d->listens = err == PH_OK;
+    ph_auth_news_changed(&d->node->auth_news, NULL);
 }
 
 static void register_node(struct ph_dispatcher *d)
@@ -505,6 +513,8 @@ static void disconnected(struct ph_db *db, void *ctx)
     struct ph_dispatcher *d = ctx;
 
     (void)db;
+    d->listens = false;
+    ph_auth_news_heard(&d->node->auth_news, 0);
     if (identity(d)) {
         ph_log(PH_LOG_WARN, "node identity lost", ph_log_i("node", identity(d)));
         atomic_store(&d->node->id, 0);

@@ -112,14 +112,14 @@ enum ph_err ph_demo_open(struct ph_arena *arena, const char *dir, const char *da
 /* A key of the tenant that the file names; NOT_FOUND: that tenant is not there. */
 static enum ph_err make_key(struct ph_operator *op, struct ph_arena *arena, struct ph_demo *demo)
 {
-    struct ph_id tenant, id;
-    char key[PH_API_KEY_LEN + 1];
+    struct ph_api_key key = {.name = PH_STR("demo")};
+    char token[PH_TOKEN_LEN + 1];
     if (demo->tenant == NULL ||
-        ph_id_parse(PH_ID_TENANT, ph_str_of(demo->tenant), &tenant) != PH_OK)
+        ph_id_parse(PH_ID_TENANT, ph_str_of(demo->tenant), &key.tenant) != PH_OK)
         return PH_ERR_NOT_FOUND;
-    enum ph_err err = ph_api_key_create(op->loop, op->db, tenant, PH_STR("demo"), 0, key, &id);
+    enum ph_err err = ph_operator_make_key(op, &key, token);
     if (err == PH_OK)
-        demo->api_key = ph_arena_strdup(arena, key);
+        demo->api_key = ph_arena_strdup(arena, token);
     return err;
 }
 

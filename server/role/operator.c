@@ -1,6 +1,6 @@
 #include "role/operator.h"
 
-#include "posthorn/api_key.h"
+#include "posthorn/clock.h"
 #include "posthorn/json.h"
 #include "posthorn/receive.h"
 #include "posthorn/role.h"
@@ -35,26 +35,67 @@ void ph_operator_close(struct ph_operator *operator)
     ph_arena_free(operator->arena);
 }
 
-struct check {
+/* What comes of a store function that is waited for. */
+struct waiting {
     bool done;
     enum ph_err err;
+    struct ph_id id;
+    void (*each)(const struct ph_api_key *key, void *ctx);
+    void *ctx;
 };
 
-static void on_found(void *ctx, enum ph_err err, const struct ph_api_key *found)
+static enum ph_err wait_for(struct ph_operator *operator, struct waiting * waiting)
 {
-    struct check *check = ctx;
-    (void)found;
-    check->done = true;
-    check->err = err;
+    while (!waiting->done)
+        ph_loop_step(operator->loop, -1);
+    return waiting->err;
 }
 
-enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str key)
+static void on_plain(void *ctx, enum ph_err err)
 {
-    struct check check = {.done = false};
-    ph_api_key_find(operator->db, operator->arena, key, on_found, &check);
-    while (!check.done)
-        ph_loop_step(operator->loop, -1);
-    return check.err;
+    struct waiting *waiting = ctx;
+    waiting->done = true;
+    waiting->err = err;
+}
+
+static void on_identity(void *ctx, enum ph_err err, const struct ph_identity *identity)
+{
+    (void)identity;
+    on_plain(ctx, err);
+}
+
+static void on_key(void *ctx, enum ph_err err, const struct ph_api_key *key)
+{
+    struct waiting *waiting = ctx;
+    if (key != NULL)
+        waiting->id = key->id;
+    on_plain(ctx, err);
+}
+
+static void on_keys(void *ctx, enum ph_err err, const struct ph_api_key *keys, size_t n, bool done)
+{
+    struct waiting *waiting = ctx;
+    (void)done;
+    for (size_t i = 0; i < n; i++)
+        waiting->each(&keys[i], waiting->ctx);
+    on_plain(ctx, err);
+}
+
+enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str token)
+{
+    struct waiting waiting = {.done = false};
+    ph_api_key_find(operator->db, operator->arena, token, on_identity, &waiting);
+    return wait_for(operator, & waiting);
+}
+
+enum ph_err ph_operator_make_key(struct ph_operator *operator, struct ph_api_key * key,
+                                 char token[PH_TOKEN_LEN + 1])
+{
+    struct waiting waiting = {.done = false};
+    ph_api_key_create(operator->db, operator->arena, key, token, on_key, &waiting);
+    enum ph_err err = wait_for(operator, & waiting);
+    key->id = waiting.id;
+    return err;
 }
 
 char *ph_role_new_master_key(struct ph_arena *arena)
@@ -132,6 +173,8 @@ struct options {
     struct ph_id tenant;
     struct ph_id key;
     struct ph_str role; /* of PostgreSQL */
+    enum ph_access access;
+    int64_t expires_ms;
     bool json;
 };
 
@@ -205,14 +248,23 @@ static int tenant_list(struct ph_operator *op, const struct options *options)
     return PH_EXIT_OK;
 }
 
+static void member_expiry(struct output *out, const struct ph_api_key *key)
+{
+    member_str(out, "scope", ph_str_of(ph_access_text(key->access)));
+    member_time(out, "expiresAt", key->expires_ms);
+}
+
 static int key_create(struct ph_operator *op, const struct options *options)
 {
-    struct ph_id id;
-    char key[PH_API_KEY_LEN + 1];
-    struct ph_str name = options->name.ptr != NULL ? options->name : PH_STR("command line");
-    enum ph_err err = ph_api_key_create(op->loop, op->db, options->tenant, name, 0, key, &id);
-    if (err == PH_ERR_VALIDATION)
+    char token[PH_TOKEN_LEN + 1];
+    struct ph_api_key key = {.tenant = options->tenant,
+                             .name =
+                                 options->name.ptr != NULL ? options->name : PH_STR("command line"),
+                             .access = options->access,
+                             .expires_ms = options->expires_ms};
+    if (key.name.len == 0 || key.name.len > PH_API_KEY_NAME_MAX || !ph_str_is_text(key.name))
         return report_name(options, PH_API_KEY_NAME_MAX);
+    enum ph_err err = ph_operator_make_key(op, &key, token);
     if (err == PH_ERR_NOT_FOUND)
         return report_absent(options, PH_ID_TENANT, options->tenant);
     if (err != PH_OK)
@@ -221,43 +273,51 @@ static int key_create(struct ph_operator *op, const struct options *options)
     begin(&out, options->json);
     if (out.json) {
         ph_jw_object_begin(&out.writer);
-        member_id(&out, "id", PH_ID_API_KEY, id);
+        member_id(&out, "id", PH_ID_API_KEY, key.id);
         member_id(&out, "tenantId", PH_ID_TENANT, options->tenant);
-        member_str(&out, "name", name);
-        member_str(&out, "key", ph_str_of(key));
+        member_str(&out, "name", key.name);
+        member_expiry(&out, &key);
+        member_str(&out, "key", ph_str_of(token));
         ph_jw_object_end(&out.writer);
     } else {
-        ph_buf_printf(&out.buf, "API key  %s\n", key);
-        add_line(&out, PH_ID_API_KEY, id, name);
+        ph_buf_printf(&out.buf, "API key  %s\n", token);
+        add_line(&out, PH_ID_API_KEY, key.id, key.name);
         ph_buf_add_c(&out.buf, "Keep the key now: it is not shown again.\n");
     }
-    sodium_memzero(key, sizeof(key));
+    sodium_memzero(token, sizeof(token));
     finish(&out);
     return PH_EXIT_OK;
 }
 
+static void list_key(const struct ph_api_key *key, void *ctx)
+{
+    struct output *out = ctx;
+    if (!out->json) {
+        add_line(out, PH_ID_API_KEY, key->id, key->name);
+        return;
+    }
+    ph_jw_object_begin(&out->writer);
+    member_id(out, "id", PH_ID_API_KEY, key->id);
+    member_str(out, "name", key->name);
+    member_expiry(out, key);
+    member_time(out, "createdAt", key->created_ms);
+    member_time(out, "lastUsedAt", key->last_used_ms);
+    ph_jw_object_end(&out->writer);
+}
+
 static int key_list(struct ph_operator *op, const struct options *options)
 {
-    struct ph_api_key *keys;
-    size_t n;
-    enum ph_err err = ph_api_key_list(op->loop, op->db, op->arena, options->tenant, &keys, &n);
-    if (err != PH_OK)
-        return report(options, err);
     struct output out;
+    struct ph_list all = {.limit = INT32_MAX};
+    struct waiting waiting = {.each = list_key, .ctx = &out};
     begin(&out, options->json);
     if (out.json)
         ph_jw_array_begin(&out.writer);
-    for (size_t i = 0; i < n; i++) {
-        if (!out.json) {
-            add_line(&out, PH_ID_API_KEY, keys[i].id, keys[i].name);
-            continue;
-        }
-        ph_jw_object_begin(&out.writer);
-        member_id(&out, "id", PH_ID_API_KEY, keys[i].id);
-        member_str(&out, "name", keys[i].name);
-        member_time(&out, "createdAt", keys[i].created_ms);
-        member_time(&out, "expiresAt", keys[i].expires_ms);
-        ph_jw_object_end(&out.writer);
+    ph_api_key_list(op->db, op->arena, options->tenant, &all, on_keys, &waiting);
+    enum ph_err err = wait_for(op, &waiting);
+    if (err != PH_OK) {
+        ph_buf_free(&out.buf);
+        return report(options, err);
     }
     if (out.json)
         ph_jw_array_end(&out.writer);
@@ -267,7 +327,9 @@ static int key_list(struct ph_operator *op, const struct options *options)
 
 static int key_delete(struct ph_operator *op, const struct options *options)
 {
-    enum ph_err err = ph_api_key_delete(op->loop, op->db, options->key);
+    struct waiting waiting = {.done = false};
+    ph_api_key_delete(op->db, op->arena, (struct ph_id){{0}}, options->key, on_plain, &waiting);
+    enum ph_err err = wait_for(op, &waiting);
     if (err == PH_ERR_NOT_FOUND)
         return report_absent(options, PH_ID_API_KEY, options->key);
     return err == PH_OK ? PH_EXIT_OK : report(options, err);
@@ -345,7 +407,7 @@ static int sql_user_delete(struct ph_operator *op, const struct options *options
 
 /* ---- command line ---- */
 
-enum { NAME = 1, TENANT = 2, KEY = 4, AS_JSON = 8, ROLE = 16 };
+enum { NAME = 1, TENANT = 2, KEY = 4, AS_JSON = 8, ROLE = 16, SCOPE = 32, EXPIRES = 64 };
 
 struct action {
     const char *name; /* NULL ends a table */
@@ -363,6 +425,34 @@ static bool read_id(const char *command, const char *option, enum ph_id_kind kin
     return false;
 }
 
+static bool read_scope(const char *command, enum ph_access *out)
+{
+    if (ph_access_parse(ph_str_of(optarg), out) == PH_OK)
+        return true;
+    fprintf(stderr, "%s: --scope is all, read or send, not \"%s\"\n", command, optarg);
+    return false;
+}
+
+/* "90d", "12h", "30m", or a time. */
+static bool read_expiry(const char *command, int64_t *out)
+{
+    struct ph_str text = ph_str_of(optarg);
+    int64_t now_ms = ph_clock_wall_ms(), n, unit_ms = 0;
+    char unit = text.len > 1 ? text.ptr[text.len - 1] : '\0';
+    unit_ms = unit == 'd' ? 86400000 : unit == 'h' ? 3600000 : unit == 'm' ? 60000 : 0;
+    if (unit_ms && ph_str_to_i64((struct ph_str){text.ptr, text.len - 1}, &n) == PH_OK && n > 0 &&
+        n <= 36500 * INT64_C(86400000) / unit_ms)
+        *out = now_ms + n * unit_ms;
+    else if (unit_ms || ph_time_parse(text, out) != PH_OK || *out <= now_ms) {
+        fprintf(stderr,
+                "%s: --expires is like 90d, 12h or 30m, or a time to come like "
+                "2030-01-01T00:00:00Z, not \"%s\"\n",
+                command, optarg);
+        return false;
+    }
+    return true;
+}
+
 /* Returns -1 to go on, or the exit code. */
 static int parse(int argc, char **argv, const struct action *action, const char *usage,
                  struct options *out)
@@ -374,6 +464,8 @@ static int parse(int argc, char **argv, const struct action *action, const char 
         {"id", required_argument, NULL, KEY},
         {"json", no_argument, NULL, AS_JSON},
         {"role", required_argument, NULL, ROLE},
+        {"scope", required_argument, NULL, SCOPE},
+        {"expires", required_argument, NULL, EXPIRES},
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
@@ -398,7 +490,9 @@ static int parse(int argc, char **argv, const struct action *action, const char 
         else if (c == AS_JSON)
             out->json = true;
         else if ((c == TENANT && !read_id(argv[0], "tenant", PH_ID_TENANT, &out->tenant)) ||
-                 (c == KEY && !read_id(argv[0], "id", PH_ID_API_KEY, &out->key)))
+                 (c == KEY && !read_id(argv[0], "id", PH_ID_API_KEY, &out->key)) ||
+                 (c == SCOPE && !read_scope(argv[0], &out->access)) ||
+                 (c == EXPIRES && !read_expiry(argv[0], &out->expires_ms)))
             return PH_EXIT_USAGE;
     }
     if (optind < argc || (given & action->needs) != action->needs) {
@@ -457,14 +551,17 @@ int ph_role_tenant(int argc, char **argv)
 int ph_role_key(int argc, char **argv)
 {
     static const char usage[] =
-        "usage: posthorn key create --tenant org_... [--name NAME] [--json]\n"
+        "usage: posthorn key create --tenant org_... [--name NAME] [--scope all|read|send]\n"
+        "                           [--expires 90d] [--json]\n"
         "       posthorn key list --tenant org_... [--json]\n"
         "       posthorn key delete --id key_...\n"
         "\n"
         "Makes an API key of a tenant in the database of POSTHORN_DATABASE_URL and shows it once;\n"
-        "lists a tenant's keys without what is secret in them; or deletes one.\n";
+        "lists a tenant's keys without what is secret in them; or deletes one, which all nodes\n"
+        "refuse from then on. A key of scope read changes nothing and sees no secrets; one of\n"
+        "scope send can only send messages.\n";
     static const struct action actions[] = {
-        {"create", key_create, TENANT | NAME | AS_JSON, TENANT},
+        {"create", key_create, TENANT | NAME | SCOPE | EXPIRES | AS_JSON, TENANT},
         {"list", key_list, TENANT | AS_JSON, TENANT},
         {"delete", key_delete, KEY, KEY},
         {NULL, NULL, 0, 0},

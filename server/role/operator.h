@@ -4,6 +4,7 @@
 #ifndef POSTHORN_ROLE_OPERATOR_H
 #define POSTHORN_ROLE_OPERATOR_H
 
+#include "posthorn/api_key.h"
 #include "posthorn/arena.h"
 #include "posthorn/db.h"
 
@@ -18,7 +19,11 @@ void ph_operator_open(const char *database_url, struct ph_operator *out);
 void ph_operator_close(struct ph_operator *operator);
 
 /* Whether the key is in the database and has not expired. NOT_FOUND: it is not. */
-PH_MUST_CHECK enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str key);
+PH_MUST_CHECK enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str token);
+/* Makes a key like this one, whose id it writes there. NOT_FOUND: no such tenant. */
+PH_MUST_CHECK enum ph_err ph_operator_make_key(struct ph_operator *operator,
+                                               struct ph_api_key * key,
+                                               char token[PH_TOKEN_LEN + 1]);
 
 /* Base64 of 32 new random bytes. */
 char *ph_role_new_master_key(struct ph_arena *arena);

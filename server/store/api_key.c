@@ -1,156 +1,208 @@
 #include "posthorn/api_key.h"
+
 #include "posthorn/clock.h"
 #include "sql.h"
 
-#include <sodium.h>
-#include <string.h>
-
-#define PREFIX     "phk_"
-#define PREFIX_LEN 4
-#define KEY_BYTES  32
+#include <assert.h>
 
 struct op {
     struct ph_db_req req;
-    ph_api_key_done done;
+    struct ph_list list;
+    union {
+        ph_api_key_done one;
+        ph_api_key_list_done many;
+        ph_identity_done found;
+        void (*plain)(void *ctx, enum ph_err err);
+    } done;
     void *ctx;
-    uint8_t hash[crypto_hash_sha256_BYTES];
+    uint8_t hash[PH_TOKEN_HASH_BYTES];
+    struct ph_db_array ids;
 };
 
-bool ph_api_key_well_formed(struct ph_str key)
+static struct op *op_new(struct ph_arena *arena, const struct ph_stmt *stmt,
+                         void (*on_done)(struct ph_db_req *, enum ph_err, PGresult *), void *ctx)
 {
-    if (key.len != PH_API_KEY_LEN || memcmp(key.ptr, PREFIX, PREFIX_LEN) != 0)
-        return false;
-    for (size_t i = PREFIX_LEN; i < key.len; i++) {
-        char c = key.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '-' || c == '_'))
-            return false;
-    }
-    return true;
+    struct op *op = ph_arena_new_of(arena, struct op);
+
+    op->ctx = ctx;
+    ph_db_req_init(&op->req, stmt, arena, on_done);
+    return op;
 }
 
-static void make_key(char key[PH_API_KEY_LEN + 1])
+static void add_tenant(struct op *op, struct ph_id tenant)
 {
-    uint8_t random[KEY_BYTES];
-
-    randombytes_buf(random, sizeof(random));
-    memcpy(key, PREFIX, PREFIX_LEN);
-    sodium_bin2base64(key + PREFIX_LEN, PH_API_KEY_LEN + 1 - PREFIX_LEN, random, sizeof(random),
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    sodium_memzero(random, sizeof(random));
+    ph_db_req_tenant(&op->req, tenant);
+    ph_db_add_id(&op->req, tenant);
 }
 
-static struct ph_str hash_of(struct ph_str key, uint8_t hash[crypto_hash_sha256_BYTES])
+static enum ph_access access_of(const PGresult *res, int row, int col)
 {
-    crypto_hash_sha256(hash, (const unsigned char *)key.ptr, key.len);
-    return (struct ph_str){(const char *)hash, crypto_hash_sha256_BYTES};
+    enum ph_access access = PH_ACCESS_READ;
+
+    if (ph_access_parse(ph_db_str(res, row, col), &access) != PH_OK)
+        assert(!"the table knows a scope that is none");
+    return access;
 }
 
-enum ph_err ph_api_key_create(struct ph_loop *loop, struct ph_db *db, struct ph_id tenant,
-                              struct ph_str name, int64_t expires_ms, char key[PH_API_KEY_LEN + 1],
-                              struct ph_id *out)
+static void read_row(const PGresult *res, int row, struct ph_api_key *out)
 {
-    struct ph_arena *arena;
-    struct ph_id id = ph_id_new(ph_clock_wall_ms());
-    struct ph_db_req req;
-    PGresult *res = NULL;
-    uint8_t hash[crypto_hash_sha256_BYTES];
-    enum ph_err err;
+    out->id = ph_db_id(res, row, 0);
+    out->tenant = ph_db_id(res, row, 1);
+    out->name = ph_db_str(res, row, 2);
+    out->access = access_of(res, row, 3);
+    out->created_by = ph_db_id(res, row, 4);
+    out->created_ms = ph_db_time(res, row, 5);
+    out->expires_ms = ph_db_is_null(res, row, 6) ? 0 : ph_db_time(res, row, 6);
+    out->last_used_ms = ph_db_is_null(res, row, 7) ? 0 : ph_db_time(res, row, 7);
+}
 
-    if (name.len == 0 || name.len > PH_API_KEY_NAME_MAX || !ph_str_is_text(name))
-        return PH_ERR_VALIDATION;
-    arena = ph_arena_new();
-    make_key(key);
-    ph_db_req_init(&req, &ph_sql_api_key_create, arena, NULL);
-    ph_db_add_id(&req, id);
-    ph_db_add_id(&req, tenant);
-    ph_db_add_str(&req, name);
-    ph_db_add_ref(&req, hash_of((struct ph_str){key, PH_API_KEY_LEN}, hash));
-    if (expires_ms == 0)
-        ph_db_add_null(&req);
-    else
-        ph_db_add_time(&req, expires_ms);
-    err = ph_db_run(loop, db, &req, &res);
+static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct op *op = ph_container_of(req, struct op, req);
+    struct ph_api_key key;
+
     if (err == PH_OK && PQntuples(res) == 0)
         err = PH_ERR_NOT_FOUND;
     if (err == PH_OK)
-        *out = id;
-    PQclear(res);
-    ph_arena_free(arena);
-    return err;
+        read_row(res, 0, &key);
+    op->done.one(op->ctx, err, err == PH_OK ? &key : NULL);
 }
 
-enum ph_err ph_api_key_list(struct ph_loop *loop, struct ph_db *db, struct ph_arena *arena,
-                            struct ph_id tenant, struct ph_api_key **out, size_t *n)
-{
-    struct ph_db_req req;
-    struct ph_api_key *keys;
-    PGresult *res = NULL;
-    enum ph_err err;
-    int rows;
-
-    ph_db_req_init(&req, &ph_sql_api_key_list, arena, NULL);
-    ph_db_add_id(&req, tenant);
-    err = ph_db_run(loop, db, &req, &res);
-    if (err != PH_OK)
-        return err;
-    rows = PQntuples(res);
-    keys = ph_arena_array_of(arena, struct ph_api_key, rows);
-    for (int i = 0; i < rows; i++) {
-        struct ph_str name = ph_db_str(res, i, 2);
-        keys[i].id = ph_db_id(res, i, 0);
-        keys[i].tenant = ph_db_id(res, i, 1);
-        keys[i].name = (struct ph_str){ph_arena_copy(arena, name.ptr, name.len), name.len};
-        keys[i].created_ms = ph_db_time(res, i, 3);
-        keys[i].expires_ms = ph_db_is_null(res, i, 4) ? 0 : ph_db_time(res, i, 4);
-    }
-    PQclear(res);
-    *out = keys;
-    *n = (size_t)rows;
-    return PH_OK;
-}
-
-enum ph_err ph_api_key_delete(struct ph_loop *loop, struct ph_db *db, struct ph_id id)
-{
-    struct ph_arena *arena = ph_arena_new();
-    struct ph_db_req req;
-    PGresult *res = NULL;
-    enum ph_err err;
-
-    ph_db_req_init(&req, &ph_sql_api_key_delete, arena, NULL);
-    ph_db_add_id(&req, id);
-    err = ph_db_run(loop, db, &req, &res);
-    if (err == PH_OK && PQntuples(res) == 0)
-        err = PH_ERR_NOT_FOUND;
-    PQclear(res);
-    ph_arena_free(arena);
-    return err;
-}
-
-static void on_find(struct ph_db_req *req, enum ph_err err, PGresult *res)
+static void on_list(struct ph_db_req *req, enum ph_err err, PGresult *res)
 {
     struct op *op = ph_container_of(req, struct op, req);
-    struct ph_api_key found = {0};
+    struct ph_api_key *keys;
+    int rows, n;
+
+    if (err != PH_OK) {
+        op->done.many(op->ctx, err, NULL, 0, false);
+        return;
+    }
+    rows = PQntuples(res);
+    n = ph_list_count(&op->list, rows);
+    keys = ph_arena_array_of(req->arena, struct ph_api_key, n);
+    for (int i = 0; i < n; i++)
+        read_row(res, ph_list_row(&op->list, n, i), &keys[i]);
+    op->done.many(op->ctx, PH_OK, keys, (size_t)n, ph_list_done(&op->list, rows));
+}
+
+static void on_deleted(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct op *op = ph_container_of(req, struct op, req);
+
+    if (err == PH_OK && PQntuples(res) == 0)
+        err = PH_ERR_NOT_FOUND;
+    op->done.plain(op->ctx, err);
+}
+
+static void on_found(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct op *op = ph_container_of(req, struct op, req);
+    struct ph_identity identity = {0};
 
     if (err == PH_OK && PQntuples(res) == 0)
         err = PH_ERR_NOT_FOUND;
     if (err == PH_OK) {
-        found.id = ph_db_id(res, 0, 0);
-        found.tenant = ph_db_id(res, 0, 1);
-        found.created_ms = ph_db_time(res, 0, 2);
-        found.expires_ms = ph_db_is_null(res, 0, 3) ? 0 : ph_db_time(res, 0, 3);
+        identity.credential = ph_db_id(res, 0, 0);
+        identity.tenant = ph_db_id(res, 0, 1);
+        identity.access = access_of(res, 0, 2);
+        identity.expires_ms = ph_db_is_null(res, 0, 3) ? 0 : ph_db_time(res, 0, 3);
     }
-    op->done(op->ctx, err, err == PH_OK ? &found : NULL);
+    op->done.found(op->ctx, err, err == PH_OK ? &identity : NULL);
 }
 
-void ph_api_key_find(struct ph_db *db, struct ph_arena *arena, struct ph_str key,
-                     ph_api_key_done done, void *ctx)
+static void on_used(struct ph_db_req *req, enum ph_err err, PGresult *res)
 {
-    struct op *op = ph_arena_new_of(arena, struct op);
+    struct op *op = ph_container_of(req, struct op, req);
 
-    op->done = done;
-    op->ctx = ctx;
-    ph_db_req_init(&op->req, &ph_sql_api_key_find, arena, on_find);
-    ph_db_add_ref(&op->req, hash_of(key, op->hash));
+    (void)res;
+    ph_db_array_free(&op->ids);
+    op->done.plain(op->ctx, err);
+}
+
+void ph_api_key_create(struct ph_db *db, struct ph_arena *arena, const struct ph_api_key *key,
+                       char token[PH_TOKEN_LEN + 1], ph_api_key_done done, void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_api_key_create, on_one, ctx);
+
+    op->done.one = done;
+    ph_token_make(PH_API_KEY_PREFIX, token);
+    add_tenant(op, key->tenant);
+    ph_db_add_id(&op->req, ph_id_new(ph_clock_wall_ms()));
+    ph_db_add_str(&op->req, key->name);
+    ph_db_add_ref(&op->req, ph_token_hash((struct ph_str){token, PH_TOKEN_LEN}, op->hash));
+    ph_db_add_str(&op->req, ph_str_of(ph_access_text(key->access)));
+    if (key->expires_ms == 0)
+        ph_db_add_null(&op->req);
+    else
+        ph_db_add_time(&op->req, key->expires_ms);
+    if (ph_id_is_zero(key->created_by))
+        ph_db_add_null(&op->req);
+    else
+        ph_db_add_id(&op->req, key->created_by);
+    ph_db_send(db, &op->req);
+}
+
+void ph_api_key_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                     const struct ph_list *list, ph_api_key_list_done done, void *ctx)
+{
+    struct op *op = op_new(arena,
+                           ph_list_ascending(list) ? &ph_sql_api_key_list_ascending
+                                                   : &ph_sql_api_key_list_descending,
+                           on_list, ctx);
+
+    op->done.many = done;
+    op->list = *list;
+    add_tenant(op, tenant);
+    ph_db_add_id(&op->req, ph_list_bound(list));
+    ph_db_add_i64(&op->req, list->limit + 1);
+    ph_db_send(db, &op->req);
+}
+
+void ph_api_key_get(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant, struct ph_id id,
+                    ph_api_key_done done, void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_api_key_get, on_one, ctx);
+
+    op->done.one = done;
+    add_tenant(op, tenant);
+    ph_db_add_id(&op->req, id);
+    ph_db_send(db, &op->req);
+}
+
+void ph_api_key_delete(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                       struct ph_id id, void (*done)(void *ctx, enum ph_err err), void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_api_key_delete, on_deleted, ctx);
+
+    op->done.plain = done;
+    if (ph_id_is_zero(tenant))
+        ph_db_add_null(&op->req);
+    else
+        add_tenant(op, tenant);
+    ph_db_add_id(&op->req, id);
+    ph_db_send(db, &op->req);
+}
+
+void ph_api_key_find(struct ph_db *db, struct ph_arena *arena, struct ph_str token,
+                     ph_identity_done done, void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_api_key_find, on_found, ctx);
+
+    op->done.found = done;
+    ph_db_add_ref(&op->req, ph_token_hash(token, op->hash));
+    ph_db_send(db, &op->req);
+}
+
+void ph_api_keys_used(struct ph_db *db, struct ph_arena *arena, const struct ph_id *ids, size_t n,
+                      void (*done)(void *ctx, enum ph_err err), void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_api_keys_used, on_used, ctx);
+
+    op->done.plain = done;
+    ph_db_array_init(&op->ids, PH_DB_UUIDS, 64 + 20 * n);
+    for (size_t i = 0; i < n; i++)
+        ph_db_array_id(&op->ids, ids[i]);
+    ph_db_add_array(&op->req, &op->ids);
     ph_db_send(db, &op->req);
 }

@@ -11,15 +11,27 @@
 
 /* The database of these tests: what it answers next, and how often it was asked. */
 static enum ph_err next_err;
-static struct ph_api_key next_key;
-static int asked;
+static struct ph_identity next_key;
+static int asked, used;
+static void (*while_asked)(void);
+static struct ph_auth_news news;
 
 void ph_api_key_find(struct ph_db *db, struct ph_arena *arena, struct ph_str key,
-                     ph_api_key_done done, void *ctx)
+                     ph_identity_done done, void *ctx)
 {
+    if (while_asked)
+        while_asked();
     (void)db, (void)arena, (void)key;
     asked++;
     done(ctx, next_err, next_err == PH_OK ? &next_key : NULL);
+}
+
+void ph_api_keys_used(struct ph_db *db, struct ph_arena *arena, const struct ph_id *ids, size_t n,
+                      void (*done)(void *ctx, enum ph_err err), void *ctx)
+{
+    (void)db, (void)arena, (void)ids;
+    used += (int)n;
+    done(ctx, PH_OK);
 }
 
 static struct ph_loop *loop;
@@ -63,10 +75,10 @@ static void test_a_found_key_is_remembered(void **state)
     assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
     assert_int_equal(resolve(PH_STR("one")), PH_OK);
     assert_true(ph_id_eq(last.tenant, next_key.tenant));
-    assert_true(ph_id_eq(last.api_key, next_key.id));
+    assert_true(ph_id_eq(last.credential, next_key.credential));
     assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
     assert_true(ph_id_eq(identity.tenant, next_key.tenant));
-    assert_true(ph_id_eq(identity.api_key, next_key.id));
+    assert_true(ph_id_eq(identity.credential, next_key.credential));
     assert_false(ph_auth_lookup(auth, PH_STR("onE"), &identity));
     assert_int_equal(asked, 1);
 }
@@ -118,15 +130,86 @@ static void test_memory_is_bounded_and_new_keys_win(void **state)
     assert_in_range(known, PH_AUTH_CACHE_KEYS / 2, PH_AUTH_CACHE_KEYS);
 }
 
+static void test_a_change_ends_what_is_remembered(void **state)
+{
+    struct ph_identity identity;
+
+    (void)state;
+    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    ph_auth_news_changed(&news, &identity.tenant);
+    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    ph_auth_news_changed(&news, NULL);
+    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+}
+
+static void change(void)
+{
+    ph_auth_news_changed(&news, &next_key.tenant);
+}
+
+static void test_an_answer_from_before_a_change_is_not_remembered(void **state)
+{
+    struct ph_identity identity;
+
+    (void)state;
+    while_asked = change;
+    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    while_asked = NULL;
+    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+}
+
+static void test_without_news_little_is_trusted(void **state)
+{
+    struct ph_identity identity;
+
+    (void)state;
+    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    ph_auth_news_heard(&news, 0);
+    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    usleep(PH_AUTH_CACHE_DEAF_MS * 1000 + 50000);
+    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    ph_auth_news_heard(&news, ph_clock_mono_ms());
+    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    ph_auth_news_heard(&news, ph_clock_mono_ms() - 2000); /* silent for too long */
+    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+}
+
+static void test_uses_are_noted_once(void **state)
+{
+    struct ph_identity identity;
+    uint64_t end_ms = ph_clock_mono_ms() + 20000;
+
+    (void)state;
+    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    assert_int_equal(resolve(PH_STR("two")), PH_OK);
+    for (int i = 0; i < 100; i++)
+        assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    while (used < 2 && ph_clock_mono_ms() < end_ms)
+        ph_loop_step(loop, 100);
+    assert_int_equal(used, 2);
+    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_int_equal(resolve(PH_STR("two")), PH_OK);
+    ph_loop_step(loop, 1100);
+    assert_int_equal(used, 2);
+}
+
 static int set_up(void **state)
 {
     (void)state;
     loop = ph_loop_new();
-    auth = ph_auth_new(loop, NULL);
+    auth = ph_auth_new(loop, (struct ph_db *)&news, &news); /* never looked into */
+    ph_auth_news_heard(&news, ph_clock_mono_ms() + 60000);
+    used = 0;
+    while_asked = NULL;
     arena = ph_arena_new();
     asked = 0;
     next_err = PH_OK;
-    next_key = (struct ph_api_key){.id = ph_id_floor(1000), .tenant = ph_id_floor(2000)};
+    next_key = (struct ph_identity){.credential = ph_id_floor(1000), .tenant = ph_id_floor(2000)};
     return 0;
 }
 
@@ -147,6 +230,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failures_are_not_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_key_is_not_remembered_past_its_end, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_change_ends_what_is_remembered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_answer_from_before_a_change_is_not_remembered,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_without_news_little_is_trusted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_uses_are_noted_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded_and_new_keys_win, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
