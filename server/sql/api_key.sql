@@ -25,7 +25,7 @@ FROM api_keys WHERE tenant_id = $1::uuid AND id = $2::uuid
 WITH gone AS (
     DELETE FROM api_keys WHERE id = $2::uuid AND tenant_id = coalesce($1::uuid, tenant_id) RETURNING tenant_id
 )
-SELECT pg_notify('posthorn', 'auth:' || tenant_id::text)::text FROM gone
+SELECT announce('auth:' || tenant_id::text) FROM gone
 
 -- name: api_key_find
 SELECT id, tenant_id, scope, expires_at

@@ -55,7 +55,7 @@ WITH before AS (
     RETURNING a.id, a.uid, a.name, a.metadata, a.throttle_rate, a.created_at, a.updated_at, change.visible_to_nodes
 )
 SELECT id, uid, name, metadata, throttle_rate, created_at, updated_at,
-       CASE WHEN visible_to_nodes THEN pg_notify('posthorn', 'app:' || id::text)::text END
+       CASE WHEN visible_to_nodes THEN announce('app:' || id::text) END
 FROM after
 
 -- Its endpoints are told of by themselves: what waits for them may be on hold until then.
@@ -65,7 +65,7 @@ WITH gone AS (
     WHERE id = coalesce($1::uuid, (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text))
     RETURNING id
 )
-SELECT id, pg_notify('posthorn', 'app:' || id::text)::text,
-       (SELECT count(pg_notify('posthorn', 'ep:' || e.id::text)) FROM endpoints e
+SELECT id, announce('app:' || id::text),
+       (SELECT count(announce('ep:' || e.id::text)) FROM endpoints e
         WHERE e.application_id = gone.id)
 FROM gone

@@ -235,4 +235,4 @@ WITH due AS MATERIALIZED (
 SELECT count(*)::int4 FROM due
 
 -- name: listen
-LISTEN posthorn
+SELECT count(hear_news())::int4

@@ -16,7 +16,7 @@ WITH newest AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING id
 )
-SELECT id, pg_notify('posthorn', 'keys')::text FROM made
+SELECT id, announce('keys') FROM made
 
 -- Replaces what is still as it was read: ids, old and new wrapping.
 -- name: data_keys_rewrap

@@ -74,7 +74,7 @@ WITH app AS (
 )
 SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
        signature_profile, signature_header, paused, ordering, retry_schedule, failing_since, disabled_reason, filter,
-       pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text),
+       announce('ep:' || id::text), announce('app:' || application_id::text),
        emit_endpoint_event($1, application_id, id, uid, 'endpoint.created')
 FROM e
 
@@ -114,7 +114,7 @@ WITH target AS MATERIALIZED (
 )
 SELECT id, uid, url, description, disabled, event_types, channels, metadata, throttle_rate, created_at, updated_at,
        signature_profile, signature_header, paused, ordering, retry_schedule, failing_since, disabled_reason, filter,
-       pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text),
+       announce('ep:' || id::text), announce('app:' || application_id::text),
        emit_endpoint_event($1, application_id, id, uid, 'endpoint.updated'),
        CASE WHEN disabled <> (SELECT target.disabled FROM target)
             THEN emit_endpoint_event($1, application_id, id, uid,
@@ -137,7 +137,7 @@ WITH target AS MATERIALIZED (
     WHERE e.id = app.endpoint_id AND e.tenant_id = $1
     RETURNING e.id, e.application_id, e.uid
 )
-SELECT id, pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text),
+SELECT id, announce('ep:' || id::text), announce('app:' || application_id::text),
        emit_endpoint_event($1, application_id, id, uid, 'endpoint.deleted')
 FROM e
 
@@ -186,8 +186,8 @@ WITH target AS MATERIALIZED (
 )
 SELECT target.old_secrets, told.endpoint_id IS NOT NULL AS rotated
 FROM target LEFT JOIN LATERAL (
-    SELECT made.endpoint_id, pg_notify('posthorn', 'ep:' || made.endpoint_id::text),
-           pg_notify('posthorn', 'app:' || target.application_id::text)
+    SELECT made.endpoint_id, announce('ep:' || made.endpoint_id::text),
+           announce('app:' || target.application_id::text)
     FROM made
 ) told ON true
 
@@ -213,7 +213,7 @@ WITH target AS MATERIALIZED (
     FROM app WHERE e.id = app.endpoint_id AND e.tenant_id = $1 AND e.version = $3
     RETURNING e.id, e.application_id
 )
-SELECT id, pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
+SELECT id, announce('ep:' || id::text), announce('app:' || application_id::text)
 FROM e
 
 -- Counts of deliveries: finished ones from the roll-up, buckets from $6 to before $7; owed ones of messages with ids from

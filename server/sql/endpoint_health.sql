@@ -10,8 +10,8 @@ WITH changed AS (
     FROM changed WHERE e.id = $1::uuid AND e.application_id = changed.id AND NOT e.disabled
     RETURNING e.id, e.application_id, e.tenant_id, e.uid
 )
-SELECT count(*)::int4, count(pg_notify('posthorn', 'ep:' || d.id::text)::text),
-       count(pg_notify('posthorn', 'app:' || d.application_id::text)::text),
+SELECT count(*)::int4, count(announce('ep:' || d.id::text)),
+       count(announce('app:' || d.application_id::text)),
        count(emit_endpoint_event(d.tenant_id, d.application_id, d.id, d.uid, 'endpoint.disabled'))
 FROM disabled d
 
@@ -37,7 +37,7 @@ WITH failing AS MATERIALIZED (
     FROM still WHERE e.id = still.id
     RETURNING e.id, e.application_id, e.tenant_id, e.uid
 )
-SELECT count(*)::int4, count(pg_notify('posthorn', 'ep:' || d.id::text)::text),
-       count(pg_notify('posthorn', 'app:' || d.application_id::text)::text),
+SELECT count(*)::int4, count(announce('ep:' || d.id::text)),
+       count(announce('app:' || d.application_id::text)),
        count(emit_endpoint_event(d.tenant_id, d.application_id, d.id, d.uid, 'endpoint.disabled'))
 FROM disabled d

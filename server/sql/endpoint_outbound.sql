@@ -22,5 +22,5 @@ WITH target AS MATERIALIZED (
     FROM app WHERE e.id = app.endpoint_id AND e.tenant_id = $1
     RETURNING e.id, e.application_id
 )
-SELECT id, pg_notify('posthorn', 'ep:' || id::text), pg_notify('posthorn', 'app:' || application_id::text)
+SELECT id, announce('ep:' || id::text), announce('app:' || application_id::text)
 FROM e

@@ -39,7 +39,7 @@ WITH before AS MATERIALIZED (
 )
 SELECT id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at, retry_schedule,
        CASE WHEN retry_schedule IS DISTINCT FROM (SELECT retry_schedule FROM before)
-            THEN pg_notify('posthorn', 'tenant:' || tenant_id::text)::text END
+            THEN announce('tenant:' || tenant_id::text) END
 FROM t
 
 -- Makes or replaces. The row has id $8 when it is new.
@@ -57,7 +57,7 @@ WITH before AS MATERIALIZED (
 )
 SELECT id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at, retry_schedule,
        CASE WHEN retry_schedule IS DISTINCT FROM (SELECT retry_schedule FROM before)
-            THEN pg_notify('posthorn', 'tenant:' || tenant_id::text)::text END
+            THEN announce('tenant:' || tenant_id::text) END
 FROM t
 
 -- $3: bits of the members that change (enum ph_event_type_set).
@@ -72,7 +72,7 @@ SET description = CASE WHEN $3::integer & 1 <> 0 THEN $4::text ELSE description 
     updated_at = now()
 WHERE tenant_id = $1::uuid AND name = $2::text
 RETURNING id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at, retry_schedule,
-          CASE WHEN $3 & 32 <> 0 THEN pg_notify('posthorn', 'tenant:' || tenant_id::text)::text END
+          CASE WHEN $3 & 32 <> 0 THEN announce('tenant:' || tenant_id::text) END
 
 -- name: event_type_archive
 UPDATE event_types SET archived = true, updated_at = now()
@@ -83,4 +83,4 @@ RETURNING id
 DELETE FROM event_types
 WHERE tenant_id = $1::uuid AND name = $2::text
 RETURNING id,
-          CASE WHEN retry_schedule IS NOT NULL THEN pg_notify('posthorn', 'tenant:' || tenant_id::text)::text END
+          CASE WHEN retry_schedule IS NOT NULL THEN announce('tenant:' || tenant_id::text) END

@@ -52,7 +52,7 @@ WITH target AS MATERIALIZED (
     WHERE d.endpoint_id = c.endpoint_id AND d.message_id = c.message_id
     RETURNING 1
 )
-SELECT (SELECT count(*)::int4 FROM gone), pg_notify('posthorn', 'cancel:' || target.id::text || ':' || $8::bigint)::text
+SELECT (SELECT count(*)::int4 FROM gone), announce('cancel:' || target.id::text || ':' || $8::bigint)
 FROM target
 
 -- Stores message $6 for this endpoint alone, with its delivery. No row: no such endpoint.

@@ -21,4 +21,4 @@ WITH t AS (
     WHERE id = $1::uuid
     RETURNING id, name, header_prefix, signature_profile, signature_header, retry_schedule, created_at, updated_at
 )
-SELECT *, pg_notify('posthorn', 'tenant:' || id::text) FROM t
+SELECT *, announce('tenant:' || id::text) FROM t

@@ -82,7 +82,7 @@ def test_nobody_is_called_unauthorised_while_the_database_is_away(start_node, da
 def test_nodes_hear_of_a_changed_uid_and_of_a_deleted_application(server, api):
     one = api.new_app(uid=unique("uid"))
     with psycopg.connect(server.database_url, autocommit=True) as listener:
-        listener.execute("LISTEN posthorn")
+        listener.execute("SELECT hear_news()")
 
         def heard():
             return [n.payload for n in listener.notifies(timeout=0.5, stop_after=1)]

@@ -197,7 +197,7 @@ def test_every_change_grows_both_versions(server, api, app):
 
 def test_every_change_notifies_the_nodes(server, api, app):
     with server.database() as db:
-        db.execute("LISTEN posthorn")
+        db.execute("SELECT hear_news()")
         made = api.new_endpoint(app, URL)
         api.expect(200, "PATCH", path(app, made), json={"description": "x"})
         api.expect(200, "POST", path(app, made, "/secret/rotate"), json={})

@@ -191,10 +191,10 @@ def test_all_nodes_hear_of_a_changed_retry_schedule(api, server, history):
     name = unique("event")
 
     def heard(*change):
-        history.db.execute("LISTEN posthorn")
+        history.db.execute("SELECT hear_news()")
         api.expect(*change[:3], **change[3])
         marker = unique("marker")
-        history.db.execute("SELECT pg_notify('posthorn', %s)", (marker,))
+        history.db.execute("SELECT announce(%s)", (marker,))
         texts = []
         for notice in history.db.notifies():
             if notice.payload == marker:

@@ -19,7 +19,7 @@ def plan(api, app, **fields):
 def make_due(server, message):
     with server.database.database() as database:
         database.execute("UPDATE unmatched_messages SET due_at = now() WHERE wire_id('msg_', message_id) = %s", [message["id"]])
-        database.execute("SELECT pg_notify('posthorn', 'unmatched:0')")
+        database.execute("SELECT announce('unmatched:0')")
 
 
 def test_it_waits_for_its_time_and_arrives_then(api, app, receiver):

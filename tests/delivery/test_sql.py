@@ -154,7 +154,8 @@ def test_a_role_reaches_nothing_but_the_function(server, app, customer):
             with pytest.raises((errors.InsufficientPrivilege, errors.WrongObjectType)):
                 customer.execute(statement.format(table))
     for statement in ("SET ROLE posthorn_engine", "SET ROLE posthorn_api", "CREATE TABLE posthorn.mine ()",
-                      "SET SESSION AUTHORIZATION posthorn", "SELECT posthorn.grant_sender('posthorn')"):
+                      "SET SESSION AUTHORIZATION posthorn", "SELECT posthorn.grant_sender('posthorn')",
+                      "SELECT posthorn.announce('tenant:x')", "SELECT posthorn.hear_news()"):
         with pytest.raises(errors.InsufficientPrivilege):
             customer.execute(statement)
     definers = customer.execute(

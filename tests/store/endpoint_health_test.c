@@ -60,7 +60,7 @@ static int heard(const char *kind, struct ph_id id)
 
 static void listen_now(void)
 {
-    test_exec(hand, "LISTEN posthorn");
+    test_exec(hand, "SELECT hear_news()");
     heard("", red.id);
 }
 

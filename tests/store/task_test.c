@@ -688,7 +688,7 @@ deliveries_of_older_messages_are_cancelled_however_many_and_whoever_has_them(voi
     owe(&red, 0, late, WAITING);
     owe(&red, 0, held, IN_MEMORY);
     owe(&red, 1, held, WAITING);
-    run_sql(hand, "LISTEN posthorn");
+    run_sql(hand, "SELECT hear_news()");
     assert_int_equal(cancel_before(&red, 0, now_ms), PH_OK);
     assert_int_equal(owed_to(&red, 0), 1);
     assert_int_equal(owed_to(&red, 1), 1);
@@ -700,7 +700,7 @@ deliveries_of_older_messages_are_cancelled_however_many_and_whoever_has_them(voi
         PQfreemem(notify);
         n++;
     }
-    run_sql(hand, "UNLISTEN posthorn");
+    run_sql(hand, "UNLISTEN *");
     char expected[128];
     snprintf(expected, sizeof expected, "cancel:%s:%lld", uuid_text(red.endpoints[0]),
              (long long)now_ms);
