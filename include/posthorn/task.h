@@ -10,21 +10,27 @@
 /* Attempts or messages that one step looks at, and deliveries of the endpoint that may wait before a step. */
 #define PH_BACKGROUND_TASK_STEP    500
 #define PH_BACKGROUND_TASK_WAITING 1000
+/* Applications that one step of a broadcast sends to, payload bytes that it makes, and messages of the tenant that may wait to
+ * be matched before it. */
+#define PH_BROADCAST_STEP    200
+#define PH_BROADCAST_BYTES   (4 * 1024 * 1024)
+#define PH_BROADCAST_WAITING 1000
 
 enum ph_background_task_type {
     PH_TASK_RECOVER,        /* messages whose newest attempt failed */
     PH_TASK_REPLAY,         /* messages that were attempted */
     PH_TASK_REPLAY_MISSING, /* messages that were not */
+    PH_TASK_BROADCAST,      /* a message to every application of the tenant */
     PH_TASK_TYPES
 };
 
 struct ph_background_task {
-    struct ph_id id, application, endpoint;
-    struct ph_str type, status; /* as on the wire */
-    struct ph_str params;       /* JSON object text */
-    int64_t done, total;        /* attempts or messages looked at; total -1: not known */
-    int64_t queued;             /* deliveries made */
-    struct ph_str error;        /* absent: none */
+    struct ph_id id, application, endpoint; /* zero: of none */
+    struct ph_str type, status;             /* as on the wire */
+    struct ph_str params;                   /* JSON object text */
+    int64_t done, total; /* attempts, messages or applications looked at; total -1: not known */
+    int64_t queued;      /* deliveries or messages made */
+    struct ph_str error; /* absent: none */
     int64_t created_ms, updated_ms;
 };
 
@@ -66,12 +72,30 @@ void ph_background_task_list(struct ph_db *db, struct ph_arena *arena, struct ph
                              const struct ph_list *list, struct ph_str status, struct ph_str type,
                              ph_background_task_list_done done, void *ctx);
 
-/* For the dispatcher; db: role posthorn_engine. found: a task was due; queued: deliveries that the step made. */
+/* A message for every application. Slices may be absent where a message's may. */
+struct ph_broadcast_order {
+    struct ph_str event_type, event_id;
+    const struct ph_str *channels, *tags; /* NULL: none */
+    size_t n_channels, n_tags;
+    int64_t expires_ms, deliver_ms; /* wall times; 0: never, and at once */
+    struct ph_str payload;
+    struct ph_str raw_body, content_type; /* what is sent instead of the payload */
+    struct ph_str params;                 /* JSON object text, as the interface shows it */
+};
+void ph_broadcast_create(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                         const struct ph_broadcast_order *order, ph_background_task_done done,
+                         void *ctx);
+
+/* Tasks that go on by the same statement. */
+enum ph_background_task_kind { PH_TASK_OF_ENDPOINT, PH_TASK_OF_BROADCAST, PH_TASK_KINDS };
+/* For the dispatcher; db: role posthorn_engine. found: a task of this kind was due; queued: what the step made. */
 typedef void (*ph_background_task_stepped)(void *ctx, enum ph_err err, bool found, int32_t queued);
 void ph_background_task_step(struct ph_db *db, struct ph_arena *arena,
-                             ph_background_task_stepped done, void *ctx);
-/* The task whose turn it is has failed to go on: others first. */
+                             enum ph_background_task_kind kind, ph_background_task_stepped done,
+                             void *ctx);
+/* The task of this kind whose turn it is has failed to go on: others first. */
 void ph_background_task_postpone(struct ph_db *db, struct ph_arena *arena,
-                                 ph_background_task_stepped done, void *ctx);
+                                 enum ph_background_task_kind kind, ph_background_task_stepped done,
+                                 void *ctx);
 
 #endif

@@ -11,6 +11,7 @@
 #define EVENT_TYPE_CHARS_MAX 256
 #define EVENT_ID_CHARS_MAX   256
 #define CHANNELS_MAX         5
+#define CHANNELS_MAX_OF_ALL  10 /* of a broadcast */
 #define TAGS_MAX             8
 #define DAY_MS               (24 * 3600 * 1000LL)
 #define HOUR_MS              (3600 * 1000LL)
@@ -283,13 +284,15 @@ static void read_members(struct reader *r)
     if (is_given(&r->fields[EVENT_ID]))
         message->event_id = view->event_id = read_name(r, EVENT_ID, EVENT_ID_CHARS_MAX);
     view->n_channels = item->n_channels =
-        read_names(r, CHANNELS, CHANNELS_MAX, &view->channels, &message->channels);
+        read_names(r, CHANNELS, r->in->is_broadcast ? CHANNELS_MAX_OF_ALL : CHANNELS_MAX,
+                   &view->channels, &message->channels);
     item->channels = view->channels;
     view->n_tags = read_names(r, TAGS, TAGS_MAX, &view->tags, &message->tags);
-    message->expires_ms = read_expiry(r, RETENTION_DAYS, 5, 90, DAY_MS);
+    message->expires_ms = read_expiry(r, RETENTION_DAYS, r->in->is_broadcast ? 1 : 5, 90, DAY_MS);
     if (is_given(&r->fields[RETENTION_HOURS]))
         message->expires_ms = read_expiry(r, RETENTION_HOURS, 1, 2160, HOUR_MS);
-    read_application(r);
+    if (!r->in->is_broadcast)
+        read_application(r);
     if (is_given(&r->fields[DELIVER_AT]) || is_given(&r->fields[DELIVER_IN]))
         message->deliver_ms = view->deliver_ms = read_plan(r);
     item->body = r->fields[PAYLOAD].raw;

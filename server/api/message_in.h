@@ -9,10 +9,11 @@
 #include "posthorn/ingest.h"
 #include "posthorn/message.h"
 
-/* Zero it first. Slices live in the arena, but item.body, which may be a part of the text that was read. */
+/* Zero it first, but for is_broadcast. Slices live in the arena, but item.body, which may be a part of the text that was read. */
 struct ph_message_in {
     struct ph_ingest_item item; /* ready to be submitted, but for on_done and the idempotency key */
     struct ph_message_view view; /* as it is answered; id and payload are known when it is stored */
+    bool is_broadcast;           /* for every application: its bounds are wider */
     struct ph_application_change *application; /* to be made if it is missing; NULL: not */
 };
 

@@ -3,6 +3,7 @@
 
 #include "api/body_time.h"
 #include "api/routes.h"
+#include "api/task_answer.h"
 #include "posthorn/clock.h"
 #include "posthorn/message.h"
 
@@ -14,19 +15,27 @@
 #define PAGE_BYTES      (256 * 1024 * 1024)
 #define EVENT_TYPES_MAX 1000
 
+static void write_id(struct ph_json_writer *w, const char *key, enum ph_id_kind kind,
+                     struct ph_id id)
+{
+    ph_jw_key(w, key);
+    if (ph_id_is_zero(id))
+        ph_jw_null(w);
+    else
+        ph_jw_id(w, kind, id);
+}
+
 static void write_task(struct ph_json_writer *w, const struct ph_background_task *task)
 {
     ph_jw_object_begin(w);
     ph_jw_key(w, "data");
     ph_jw_object_begin(w);
-    ph_jw_key(w, "appId");
-    ph_jw_id(w, PH_ID_APPLICATION, task->application);
+    write_id(w, "appId", PH_ID_APPLICATION, task->application);
     ph_jw_key(w, "createdAt");
     ph_jw_time(w, task->created_ms);
     ph_jw_key(w, "done");
     ph_jw_i64(w, task->done);
-    ph_jw_key(w, "endpointId");
-    ph_jw_id(w, PH_ID_ENDPOINT, task->endpoint);
+    write_id(w, "endpointId", PH_ID_ENDPOINT, task->endpoint);
     ph_jw_key(w, "error");
     ph_jw_str(w, task->error);
     ph_jw_key(w, "params");
@@ -120,14 +129,15 @@ void ph_api_task_list(struct ph_call *call)
                  "has to be running, finished, failed or cancelled", "type_error.enum");
     if (type.ptr && !ph_background_task_type_known(type))
         ph_fault(call, &faults, "query", "task",
-                 "has to be endpoint.recover, endpoint.replay or endpoint.replay-missing",
+                 "has to be endpoint.recover, endpoint.replay, endpoint.replay-missing or "
+                 "message.broadcast",
                  "type_error.enum");
     if (!ph_faults_answer(call, &faults))
         ph_background_task_list(call->api->db, call->req->arena, call->tenant, &list, status, type,
                                 on_page, call);
 }
 
-static void on_created(void *ctx, enum ph_err err, const struct ph_background_task *task)
+void ph_api_answer_task(void *ctx, enum ph_err err, const struct ph_background_task *task)
 {
     struct ph_json_writer *w;
 
@@ -258,7 +268,8 @@ static void start(struct ph_call *call, enum ph_background_task_type type)
     ph_jw_object_end(&w);
     order.params = ph_buf_str(params);
     if (!ph_faults_answer(call, &faults))
-        ph_background_task_create(call->api->db, call->req->arena, &path, &order, on_created, call);
+        ph_background_task_create(call->api->db, call->req->arena, &path, &order,
+                                  ph_api_answer_task, call);
 }
 
 void ph_api_endpoint_recover(struct ph_call *call)

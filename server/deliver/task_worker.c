@@ -21,7 +21,9 @@ struct ph_task_worker {
     struct ph_db *db;
     struct ph_arena *arena; /* of the statement under way; NULL: none is */
     struct ph_timer timer;
-    struct ph_arena *clear_arena; /* likewise */
+    enum ph_background_task_kind kind; /* whose turn it is */
+    int idle;                          /* kinds of which none was due, one behind the other */
+    struct ph_arena *clear_arena;      /* likewise */
     struct ph_timer clear_timer;
     bool paused;
 };
@@ -52,18 +54,21 @@ static void postponed(void *ctx, enum ph_err err, bool found, int32_t queued)
 static void stepped(void *ctx, enum ph_err err, bool found, int32_t queued)
 {
     struct ph_task_worker *worker = ctx;
+    enum ph_background_task_kind kind = worker->kind;
 
     end_statement(worker);
+    worker->kind = (kind + 1) % PH_TASK_KINDS;
+    worker->idle = found ? 0 : worker->idle + 1;
     if (err == PH_ERR_DB_FAILED && !worker->paused) {
         ph_log(PH_LOG_WARN, "a step of a background task failed",
                ph_log_s("reason", ph_err_text(err)));
         worker->arena = ph_arena_new();
-        ph_background_task_postpone(worker->db, worker->arena, postponed, worker);
+        ph_background_task_postpone(worker->db, worker->arena, kind, postponed, worker);
         return;
     }
     if (queued)
         ph_dispatcher_nudge(worker->node->dispatcher, 0);
-    go_on_in(worker, found ? STEP_MS : POLL_MS);
+    go_on_in(worker, found ? STEP_MS : worker->idle < PH_TASK_KINDS ? 0 : POLL_MS);
 }
 
 static void step(struct ph_timer *timer)
@@ -75,7 +80,9 @@ static void step(struct ph_timer *timer)
         return;
     }
     worker->arena = ph_arena_new();
-    ph_background_task_step(worker->db, worker->arena, stepped, worker);
+    if (worker->idle == PH_TASK_KINDS)
+        worker->idle = 0;
+    ph_background_task_step(worker->db, worker->arena, worker->kind, stepped, worker);
 }
 
 static void cleared(enum ph_err err, int32_t n, void *ctx)

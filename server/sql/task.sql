@@ -40,13 +40,16 @@ ORDER BY id DESC LIMIT $3::integer
 
 -- A step under way ends first. One that is over stays as it is.
 -- name: task_cancel
+WITH unsent AS (
+    DELETE FROM broadcasts WHERE tenant_id = $1::uuid AND task_id = $2::uuid
+)
 UPDATE background_tasks
 SET status = CASE WHEN status = 'running' THEN 'cancelled' ELSE status END,
     updated_at = CASE WHEN status = 'running' THEN now() ELSE updated_at END
 WHERE tenant_id = $1::uuid AND id = $2::uuid
 RETURNING id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at
 
--- One step of the task that has waited longest: looks at the next $1 attempts or messages, and makes the deliveries. While
+-- One step of the endpoint's task that has waited longest: looks at the next $1 attempts or messages, and makes the deliveries. While
 -- more than $2 deliveries of the endpoint wait, the task waits too. A task goes through the endpoint's attempts that were
 -- made before it, each message standing at its newest one, or through the application's messages, for those that never
 -- came there. Attempts are looked for from an hour before the message on, for nodes' clocks differ. More than 100,000 are
@@ -60,7 +63,7 @@ WITH task AS MATERIALIZED (
            CASE WHEN json_typeof(params->'eventTypes') = 'array'
                 THEN ARRAY(SELECT json_array_elements_text(params->'eventTypes')) END AS event_types
     FROM background_tasks
-    WHERE status = 'running' AND next_step_at <= now()
+    WHERE status = 'running' AND endpoint_id IS NOT NULL AND next_step_at <= now()
     ORDER BY next_step_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ), target AS MATERIALIZED (
     SELECT task.*, e.id IS NULL AS gone, coalesce(e.disabled, false) AS disabled, e.event_types AS takes,
@@ -151,9 +154,10 @@ WITH task AS MATERIALIZED (
 )
 SELECT status, queued::int4 FROM ending
 
--- A step has failed: others first.
+-- A step of the task that has waited longest, of those whose type begins with $1, has failed: others first.
 -- name: task_postpone
 UPDATE background_tasks
 SET next_step_at = now() + interval '1 minute', error = 'a step failed and will be tried again', updated_at = now()
-WHERE id = (SELECT id FROM background_tasks WHERE status = 'running' AND next_step_at <= now()
+WHERE id = (SELECT id FROM background_tasks
+            WHERE status = 'running' AND starts_with(type, $1::text) AND next_step_at <= now()
             ORDER BY next_step_at LIMIT 1 FOR UPDATE SKIP LOCKED)

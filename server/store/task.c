@@ -21,6 +21,7 @@ static const char *const type_texts[PH_TASK_TYPES] = {
     [PH_TASK_RECOVER] = "endpoint.recover",
     [PH_TASK_REPLAY] = "endpoint.replay",
     [PH_TASK_REPLAY_MISSING] = "endpoint.replay-missing",
+    [PH_TASK_BROADCAST] = "message.broadcast",
 };
 
 const char *ph_background_task_type_text(enum ph_background_task_type type)
@@ -115,6 +116,35 @@ void ph_background_task_create(struct ph_db *db, struct ph_arena *arena,
     ph_db_send(db, &op->req);
 }
 
+static void add_time(struct ph_db_req *req, int64_t wall_ms)
+{
+    if (wall_ms)
+        ph_db_add_time(req, wall_ms);
+    else
+        ph_db_add_null(req);
+}
+
+void ph_broadcast_create(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                         const struct ph_broadcast_order *order, ph_background_task_done done,
+                         void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_broadcast_create, tenant, on_one, ctx);
+
+    op->done.one = done;
+    ph_db_add_id(&op->req, ph_id_new(ph_clock_wall_ms()));
+    ph_db_add_ref(&op->req, order->params);
+    ph_db_add_ref(&op->req, order->event_type);
+    ph_db_add_ref(&op->req, order->event_id);
+    ph_db_add_str_array(&op->req, order->channels, order->n_channels);
+    ph_db_add_str_array(&op->req, order->tags, order->n_tags);
+    add_time(&op->req, order->expires_ms);
+    ph_db_add_ref(&op->req, order->payload);
+    ph_db_add_ref(&op->req, order->raw_body);
+    ph_db_add_ref(&op->req, order->content_type);
+    add_time(&op->req, order->deliver_ms);
+    ph_db_send(db, &op->req);
+}
+
 void ph_background_task_get(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                             struct ph_id id, ph_background_task_done done, void *ctx)
 {
@@ -177,26 +207,45 @@ static void on_step(struct ph_db_req *req, enum ph_err err, PGresult *res)
     op->done.step(op->ctx, err, found, found ? (int32_t)ph_db_int(res, 0, 1) : 0);
 }
 
+static const struct {
+    const struct ph_stmt *step;
+    const char *types; /* what theirs begin with */
+    int32_t limits[3];
+    int n_limits;
+} kinds[PH_TASK_KINDS] = {
+    [PH_TASK_OF_ENDPOINT] = {&ph_sql_task_step,
+                             "endpoint.",
+                             {PH_BACKGROUND_TASK_STEP, PH_BACKGROUND_TASK_WAITING},
+                             2},
+    [PH_TASK_OF_BROADCAST] = {&ph_sql_broadcast_step,
+                              "message.broadcast",
+                              {PH_BROADCAST_STEP, PH_BROADCAST_BYTES, PH_BROADCAST_WAITING},
+                              3},
+};
+
 void ph_background_task_step(struct ph_db *db, struct ph_arena *arena,
-                             ph_background_task_stepped done, void *ctx)
+                             enum ph_background_task_kind kind, ph_background_task_stepped done,
+                             void *ctx)
 {
     struct op *op = ph_arena_new_of(arena, struct op);
 
     op->done.step = done;
     op->ctx = ctx;
-    ph_db_req_init(&op->req, &ph_sql_task_step, arena, on_step);
-    ph_db_add_i32(&op->req, PH_BACKGROUND_TASK_STEP);
-    ph_db_add_i32(&op->req, PH_BACKGROUND_TASK_WAITING);
+    ph_db_req_init(&op->req, kinds[kind].step, arena, on_step);
+    for (int i = 0; i < kinds[kind].n_limits; i++)
+        ph_db_add_i32(&op->req, kinds[kind].limits[i]);
     ph_db_send(db, &op->req);
 }
 
 void ph_background_task_postpone(struct ph_db *db, struct ph_arena *arena,
-                                 ph_background_task_stepped done, void *ctx)
+                                 enum ph_background_task_kind kind, ph_background_task_stepped done,
+                                 void *ctx)
 {
     struct op *op = ph_arena_new_of(arena, struct op);
 
     op->done.step = done;
     op->ctx = ctx;
     ph_db_req_init(&op->req, &ph_sql_task_postpone, arena, on_step);
+    ph_db_add_ref(&op->req, ph_str_of(kinds[kind].types));
     ph_db_send(db, &op->req);
 }

@@ -60,6 +60,8 @@ static const char seed[] =
     "    INSERT INTO background_tasks (id, tenant_id, application_id, endpoint_id, type, params, "
     "since, until, cursor, stop)"
     "      VALUES (gen_random_uuid(), t, app, ep, 'endpoint.recover', '{}', msg, msg, msg, msg);"
+    "    INSERT INTO broadcasts (task_id, tenant_id, event_type, payload)"
+    "      SELECT id, t, 'a.b', '{}' FROM background_tasks WHERE tenant_id = t;"
     "    INSERT INTO unmatched_messages VALUES (msg, t, app, now());"
     "    INSERT INTO sql_users (role_name, tenant_id) VALUES (t::text, t);"
     "    PERFORM pg_sleep(0.002);" /* so that msg differs */

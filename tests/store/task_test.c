@@ -144,7 +144,7 @@ static struct answer step_with(struct ph_db *with)
     struct ph_arena *arena = ph_arena_new();
     struct answer answer = {0};
 
-    ph_background_task_step(with, arena, on_step, &answer);
+    ph_background_task_step(with, arena, PH_TASK_OF_ENDPOINT, on_step, &answer);
     wait_until(&answer.done, "step");
     ph_arena_free(arena);
     assert_int_equal(answer.err, PH_OK);
@@ -520,7 +520,7 @@ static void a_step_that_fails_lets_others_go_first(void **state)
 
     struct ph_id first = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
     struct ph_id second = new_task(&red, 1, PH_TASK_RECOVER, "{\"status\":2}");
-    ph_background_task_postpone(db, arena, on_step, &answer);
+    ph_background_task_postpone(db, arena, PH_TASK_OF_ENDPOINT, on_step, &answer);
     wait_until(&answer.done, "postpone");
     ph_arena_free(arena);
     assert_int_equal(answer.err, PH_OK);
