@@ -1,6 +1,7 @@
 #include "posthorn/filter.h"
 
 #include "core/filter_internal.h"
+#include "core/json_spot.h"
 
 #include <string.h>
 
@@ -19,13 +20,6 @@ struct compile {
     int n_conditions;
 };
 
-/* A member of the filter: where it stands, as a chain of the C stack. */
-struct spot {
-    const struct spot *above; /* NULL: the filter itself */
-    const char *name;         /* NULL: the element `index` */
-    size_t index;
-};
-
 static void free_map(void *map)
 {
     ph_map_free(map);
@@ -41,21 +35,12 @@ struct ph_filters *ph_filters_new(struct ph_arena *arena)
     return filters;
 }
 
-static const char *pointer_of(struct ph_arena *arena, const struct spot *spot)
-{
-    if (!spot->above)
-        return "";
-    const char *above = pointer_of(arena, spot->above);
-    return spot->name ? ph_arena_printf(arena, "%s/%s", above, spot->name)
-                      : ph_arena_printf(arena, "%s/%zu", above, spot->index);
-}
-
-static enum ph_err refuse(struct compile *c, const struct spot *at, const char *member,
+static enum ph_err refuse(struct compile *c, const struct json_spot *at, const char *member,
                           const char *text)
 {
-    struct spot spot = {at, member, 0};
+    struct json_spot spot = json_spot_member(at, ph_str_of(member));
 
-    c->fault->where = pointer_of(c->filters->arena, member ? &spot : at);
+    c->fault->where = json_spot_pointer(c->filters->arena, member ? &spot : at);
     c->fault->text = text;
     return PH_ERR_VALIDATION;
 }
@@ -139,7 +124,7 @@ static bool cut_segment(struct ph_str *rest, bool first, struct ph_str *name, ui
     return true;
 }
 
-static enum ph_err read_path_text(struct compile *c, const struct spot *at, struct ph_str raw,
+static enum ph_err read_path_text(struct compile *c, const struct json_spot *at, struct ph_str raw,
                                   struct filter_place **out)
 {
     struct ph_str rest, name;
@@ -159,7 +144,7 @@ static enum ph_err read_path_text(struct compile *c, const struct spot *at, stru
     return PH_OK;
 }
 
-static enum ph_err read_path_list(struct compile *c, const struct spot *at, struct ph_str raw,
+static enum ph_err read_path_list(struct compile *c, const struct json_spot *at, struct ph_str raw,
                                   struct filter_place **out)
 {
     struct ph_str rest = raw, element, name;
@@ -212,10 +197,10 @@ static const char *scalar_fault(const struct filter_scalar *s, struct ph_str raw
     return NULL;
 }
 
-static enum ph_err read_list(struct compile *c, const struct spot *at, struct ph_str raw,
+static enum ph_err read_list(struct compile *c, const struct json_spot *at, struct ph_str raw,
                              struct ph_filter *out)
 {
-    struct spot value = {at, "value", 0};
+    struct json_spot value = json_spot_member(at, PH_STR("value"));
     struct ph_str rest = raw, element;
     struct filter_scalar *list =
         ph_arena_array_of(c->filters->arena, struct filter_scalar, PH_FILTER_LIST_MAX);
@@ -224,7 +209,7 @@ static enum ph_err read_list(struct compile *c, const struct spot *at, struct ph
     if (ph_json_kind_of(raw) != PH_JSON_ARRAY)
         return refuse(c, &value, NULL, "has to be an array");
     while (ph_json_next_element(&rest, &element)) {
-        struct spot item = {&value, NULL, out->n_operands};
+        struct json_spot item = json_spot_element(&value, out->n_operands);
         if (out->n_operands == PH_FILTER_LIST_MAX)
             return refuse(c, &value, NULL, "has to have at most 100 items");
         list[out->n_operands] = ph_filter_scalar_of(c->filters->arena, element);
@@ -235,7 +220,7 @@ static enum ph_err read_list(struct compile *c, const struct spot *at, struct ph
     return PH_OK;
 }
 
-static enum ph_err read_operand(struct compile *c, const struct spot *at, struct ph_str raw,
+static enum ph_err read_operand(struct compile *c, const struct json_spot *at, struct ph_str raw,
                                 struct ph_filter *out)
 {
     struct filter_scalar *s = ph_arena_new_of(c->filters->arena, struct filter_scalar);
@@ -265,7 +250,7 @@ static enum ph_err read_operand(struct compile *c, const struct spot *at, struct
     }
 }
 
-static enum ph_err read_op(struct compile *c, const struct spot *at, struct ph_str raw,
+static enum ph_err read_op(struct compile *c, const struct json_spot *at, struct ph_str raw,
                            enum filter_op *out)
 {
     struct ph_str name;
@@ -286,8 +271,8 @@ struct members {
     struct ph_str all, any, not, path, op, value;
 };
 
-static enum ph_err read_condition(struct compile *c, const struct spot *at, const struct members *m,
-                                  struct ph_filter *out)
+static enum ph_err read_condition(struct compile *c, const struct json_spot *at,
+                                  const struct members *m, struct ph_filter *out)
 {
     struct filter_place *place = NULL;
     enum ph_json_kind path = ph_json_kind_of(m->path);
@@ -314,10 +299,10 @@ static enum ph_err read_condition(struct compile *c, const struct spot *at, cons
 
 /* ---- all, any, not ---- */
 
-static enum ph_err read_filter(struct compile *c, const struct spot *at, int depth,
+static enum ph_err read_filter(struct compile *c, const struct json_spot *at, int depth,
                                struct ph_str raw, struct ph_filter *out);
 
-static enum ph_err read_parts(struct compile *c, const struct spot *at, int depth,
+static enum ph_err read_parts(struct compile *c, const struct json_spot *at, int depth,
                               struct ph_str raw, struct ph_filter *out)
 {
     struct ph_str rest = raw, element;
@@ -331,7 +316,7 @@ static enum ph_err read_parts(struct compile *c, const struct spot *at, int dept
         return refuse(c, at, NULL, "has to have 1 to 50 filters");
     out->parts = ph_arena_array_of(c->filters->arena, struct ph_filter, n);
     for (rest = raw; ph_json_next_element(&rest, &element); out->n_parts++) {
-        struct spot item = {at, NULL, out->n_parts};
+        struct json_spot item = json_spot_element(at, out->n_parts);
         enum ph_err err = read_filter(c, &item, depth + 1, element, &out->parts[out->n_parts]);
         if (err != PH_OK)
             return err;
@@ -339,7 +324,7 @@ static enum ph_err read_parts(struct compile *c, const struct spot *at, int dept
     return PH_OK;
 }
 
-static enum ph_err read_members(struct compile *c, const struct spot *at, struct ph_str raw,
+static enum ph_err read_members(struct compile *c, const struct json_spot *at, struct ph_str raw,
                                 struct members *m)
 {
     const struct {
@@ -370,12 +355,14 @@ static enum ph_err read_members(struct compile *c, const struct spot *at, struct
     return PH_OK;
 }
 
-static enum ph_err read_filter(struct compile *c, const struct spot *at, int depth,
+static enum ph_err read_filter(struct compile *c, const struct json_spot *at, int depth,
                                struct ph_str raw, struct ph_filter *out)
 {
     struct members m = {0};
     enum ph_err err = read_members(c, at, raw, &m);
-    struct spot below = {at, m.all.ptr ? "all" : m.any.ptr ? "any" : "not", 0};
+    struct json_spot below = json_spot_member(at, ph_str_of(m.all.ptr   ? "all"
+                                                            : m.any.ptr ? "any"
+                                                                        : "not"));
 
     if (err != PH_OK)
         return err;
@@ -397,7 +384,7 @@ enum ph_err ph_filters_add(struct ph_filters *filters, struct ph_str json, struc
                            struct ph_filter_fault *fault)
 {
     struct compile c = {filters, fault, 0};
-    struct spot root = {NULL, NULL, 0};
+    struct json_spot root = {NULL, PH_STR_NONE, 0, 0};
 
     *out = ph_arena_new_of(filters->arena, struct ph_filter);
     if (json.len > PH_FILTER_BYTES_MAX)
