@@ -42,7 +42,8 @@ static void run_group(const char *file, json_t *group)
 {
     struct ph_arena *arena = ph_arena_new();
     const char *name = json_string_value(json_object_get(group, "description"));
-    char *text = json_dumps(json_object_get(group, "schema"), JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    char *text =
+        json_dumps(json_object_get(group, "schema"), JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     struct ph_schema_fault fault;
     struct ph_schema *schema;
     json_t *test;
@@ -59,7 +60,8 @@ static void run_group(const char *file, json_t *group)
     } else {
         json_array_foreach(json_object_get(group, "tests"), i, test)
         {
-            char *data = json_dumps(json_object_get(test, "data"), JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+            char *data = json_dumps(json_object_get(test, "data"),
+                                    JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
             bool valid = ph_schema_check(schema, arena, ph_str_of(data), &fault) == PH_OK;
             n_checked++;
             if (valid != json_is_true(json_object_get(test, "valid"))) {
