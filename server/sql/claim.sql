@@ -1,3 +1,18 @@
+-- What has arrived since to wait joins the schedule. Before each claim, which sees it then.
+-- name: schedule_join
+WITH arrived AS (
+    DELETE FROM schedule_arrivals
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM schedule_arrivals LIMIT 10000 FOR UPDATE SKIP LOCKED))
+    RETURNING endpoint_id, tenant_id
+), scheduled AS (
+    INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
+    SELECT DISTINCT ON (endpoint_id) endpoint_id, tenant_id, now() FROM arrived ORDER BY endpoint_id
+    ON CONFLICT (endpoint_id) DO UPDATE
+    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at)
+    RETURNING 1
+)
+SELECT count(*)::int4 FROM scheduled
+
 -- Takes due deliveries: from tenant to tenant behind the cursor $5, at most $6 endpoints of each, those that have waited
 -- longest first, and at most $3 deliveries of each endpoint; none of the endpoints $4 and of the tenants $7. An endpoint
 -- with more to do goes to the end of its tenant's order. What is left of a due endpoint says when it is due next; one whose

@@ -24,7 +24,7 @@ WITH stale AS (
                 ELSE false END AS stale
     FROM unnest($4::int4[], $5::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
                 $11::text[], $12::text[], $13::timestamptz[], $14::uuid[], $15::bytea[], $16::bytea[], $17::text[],
-                $27::timestamptz[])
+                $24::timestamptz[])
         AS i (n, ix, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload, raw_body,
               content_type, deliver_at)
 ), ranked AS (
@@ -78,18 +78,15 @@ WITH stale AS (
     FROM unnest($18::int4[], $19::uuid[], $20::uuid[], $21::uuid[], $22::uuid[], $23::int4[])
         AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
     WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
-), scheduled AS (
-    INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at)
-    SELECT endpoint_id, min(tenant_id::text)::uuid, now() FROM unnest($24::int4[], $25::uuid[], $26::uuid[]) AS w (n, endpoint_id, tenant_id)
-    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
-    GROUP BY endpoint_id ORDER BY endpoint_id
-    ON CONFLICT (endpoint_id) DO UPDATE SET changes = endpoint_schedule.changes + 1,
-        next_due_at = least(endpoint_schedule.next_due_at, excluded.next_due_at)
+), arrived AS (
+    INSERT INTO schedule_arrivals (endpoint_id, tenant_id)
+    SELECT DISTINCT endpoint_id, tenant_id FROM unnest($18, $19, $21, $23) AS d (n, endpoint_id, tenant_id, node_id)
+    WHERE node_id IS NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
 )
 SELECT n, why FROM rejected ORDER BY n
 
--- The same for a batch without keys, event ids, waiting deliveries and planned messages, as most are: less to set up for PostgreSQL, which is
--- a sixth of a message's whole cost in batches of thirty. Only its first 23 parameters.
+-- The same for a batch without keys, event ids, waiting deliveries and planned messages, as most are: less to set up for
+-- PostgreSQL, which is a sixth of a message's whole cost in batches of thirty. Only its first 23 parameters.
 -- name: messages_store_plain
 WITH stale AS (
     SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
@@ -119,6 +116,40 @@ WITH stale AS (
 )
 SELECT n, 0 FROM rejected ORDER BY n
 
+-- The same with waiting deliveries: one endpoint that is slow or refuses makes the others' messages hardly dearer.
+-- name: messages_store_waiting
+WITH stale AS (
+    SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
+    LEFT JOIN applications a ON a.id = v.id
+    WHERE a.config_version IS DISTINCT FROM v.version
+), rejected AS MATERIALIZED (
+    SELECT n FROM unnest($4::int4[], $5::int4[], $6::uuid[], $8::uuid[]) AS i (n, ix, id, application_id)
+    WHERE CASE WHEN ix = ANY (ARRAY(SELECT ix FROM stale)) THEN
+              (SELECT m.id FROM messages m WHERE m.application_id = i.application_id AND m.id = i.id) IS NULL
+          END
+), stored AS (
+    INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload,
+                          raw_body, content_type)
+    SELECT application_id, id, tenant_id, event_type, event_id, string_to_array(channels, ','),
+           string_to_array(tags, ','), expires_at, payload, raw_body, content_type
+    FROM unnest($4::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[],
+                $13::timestamptz[], $14::uuid[], $15::bytea[], $16::bytea[], $17::text[])
+        AS i (n, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload, raw_body,
+              content_type)
+    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+), owed AS (
+    INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at, node_id)
+    SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
+    FROM unnest($18::int4[], $19::uuid[], $20::uuid[], $21::uuid[], $22::uuid[], $23::int4[])
+        AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
+    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+), arrived AS (
+    INSERT INTO schedule_arrivals (endpoint_id, tenant_id)
+    SELECT DISTINCT endpoint_id, tenant_id FROM unnest($18, $19, $21, $23) AS d (n, endpoint_id, tenant_id, node_id)
+    WHERE node_id IS NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
+)
+SELECT n, 0 FROM rejected ORDER BY n
+
 -- name: messages_find
 SELECT v.n FROM unnest($1::int4[], $2::uuid[], $3::uuid[]) AS v (n, id, application_id)
 JOIN messages m ON m.application_id = v.application_id AND m.id = v.id
@@ -145,13 +176,10 @@ WITH stale AS (
     FROM unnest($7::int4[], $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $12::int4[])
         AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
     WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
-), scheduled AS (
-    INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at)
-    SELECT endpoint_id, min(tenant_id::text)::uuid, now() FROM unnest($13::int4[], $14::uuid[], $15::uuid[]) AS w (n, endpoint_id, tenant_id)
-    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
-    GROUP BY endpoint_id ORDER BY endpoint_id
-    ON CONFLICT (endpoint_id) DO UPDATE SET changes = endpoint_schedule.changes + 1,
-        next_due_at = least(endpoint_schedule.next_due_at, excluded.next_due_at)
+), arrived AS (
+    INSERT INTO schedule_arrivals (endpoint_id, tenant_id)
+    SELECT DISTINCT endpoint_id, tenant_id FROM unnest($7, $8, $10, $12) AS d (n, endpoint_id, tenant_id, node_id)
+    WHERE node_id IS NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
 )
 SELECT n, why FROM rejected ORDER BY n
 

@@ -122,7 +122,7 @@ void ph_payloads_clear(struct ph_db *db, struct ph_arena *arena,
 }
 
 struct claim_call {
-    struct ph_db_req req;
+    struct ph_db_req join, req;
     struct ph_db_array held, full;
     struct ph_arena *arena;
     int32_t node_id;
@@ -190,6 +190,14 @@ static void claimed(struct ph_db_req *req, enum ph_err err, PGresult *res)
     call->on_done(err, &call->claim, call->ctx);
 }
 
+/* What failed to join does so before the next claim. */
+static void joined(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    (void)req;
+    (void)err;
+    (void)res;
+}
+
 void ph_claim_due(struct ph_db *db, struct ph_arena *arena, const struct ph_claim_request *request,
                   void (*on_done)(enum ph_err err, struct ph_claim *claim, void *ctx), void *ctx)
 {
@@ -199,6 +207,8 @@ void ph_claim_due(struct ph_db *db, struct ph_arena *arena, const struct ph_clai
     call->node_id = request->node_id;
     call->on_done = on_done;
     call->ctx = ctx;
+    ph_db_req_init(&call->join, &ph_sql_schedule_join, arena, joined);
+    ph_db_send(db, &call->join);
     ph_db_array_init(&call->held, PH_DB_UUIDS, 64 + request->n_held * 24);
     for (size_t i = 0; i < request->n_held; i++)
         ph_db_array_id(&call->held, request->held[i]);

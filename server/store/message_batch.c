@@ -29,18 +29,15 @@ enum {
     DEL_TENANT,
     DEL_APP,
     DEL_NODE,
-    WAIT_N,
-    WAIT_ENDPOINT,
-    WAIT_TENANT,
     MSG_DELIVER_AT,
     ARRAYS
 };
 
 static const enum ph_db_array_of array_types[ARRAYS] = {
-    PH_DB_I32S,   PH_DB_UUIDS,  PH_DB_I64S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS,
-    PH_DB_UUIDS,  PH_DB_TEXTS,  PH_DB_TEXTS, PH_DB_TEXTS, PH_DB_TEXTS, PH_DB_TIMES, PH_DB_UUIDS,
-    PH_DB_BYTEAS, PH_DB_BYTEAS, PH_DB_TEXTS, PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS,
-    PH_DB_UUIDS,  PH_DB_I32S,   PH_DB_I32S,  PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_TIMES,
+    PH_DB_I32S,  PH_DB_UUIDS, PH_DB_I64S,   PH_DB_I32S,   PH_DB_I32S,  PH_DB_UUIDS,
+    PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_TEXTS,  PH_DB_TEXTS,  PH_DB_TEXTS, PH_DB_TEXTS,
+    PH_DB_TIMES, PH_DB_UUIDS, PH_DB_BYTEAS, PH_DB_BYTEAS, PH_DB_TEXTS, PH_DB_I32S,
+    PH_DB_UUIDS, PH_DB_UUIDS, PH_DB_UUIDS,  PH_DB_UUIDS,  PH_DB_I32S,  PH_DB_TIMES,
 };
 
 /* Largest of the other arrays: a million endpoints of one message still fit. */
@@ -161,15 +158,11 @@ void ph_message_batch_add_delivery(struct ph_message_batch *batch, int index,
     ph_db_array_id(&a[DEL_MESSAGE], payload->message);
     ph_db_array_id(&a[DEL_TENANT], payload->tenant);
     ph_db_array_id(&a[DEL_APP], payload->application);
-    if (node_id) {
+    if (node_id)
         ph_db_array_i32(&a[DEL_NODE], node_id);
-        return;
-    }
-    batch->n_waiting++;
-    ph_db_array_null(&a[DEL_NODE]);
-    ph_db_array_i32(&a[WAIT_N], index);
-    ph_db_array_id(&a[WAIT_ENDPOINT], endpoint);
-    ph_db_array_id(&a[WAIT_TENANT], payload->tenant);
+    else
+        ph_db_array_null(&a[DEL_NODE]);
+    batch->n_waiting += node_id == 0;
 }
 
 int ph_message_batch_count(const struct ph_message_batch *batch)
@@ -209,11 +202,12 @@ void ph_message_batch_store(struct ph_message_batch *batch, struct ph_db *db,
 {
     batch->on_stored = on_done;
     batch->ctx = ctx;
-    bool plain = batch->n_keyed == 0 && batch->n_waiting == 0 && batch->n_planned == 0;
+    const struct ph_stmt *stmt = batch->n_keyed || batch->n_planned ? &ph_sql_messages_store
+                                 : batch->n_waiting                 ? &ph_sql_messages_store_waiting
+                                                                    : &ph_sql_messages_store_plain;
 
-    ph_db_req_init(&batch->req, plain ? &ph_sql_messages_store_plain : &ph_sql_messages_store,
-                   batch->arena, stored);
-    for (int i = 0; i < (plain ? WAIT_N : ARRAYS); i++)
+    ph_db_req_init(&batch->req, stmt, batch->arena, stored);
+    for (int i = 0; i < (stmt == &ph_sql_messages_store ? ARRAYS : MSG_DELIVER_AT); i++)
         ph_db_add_array(&batch->req, &batch->arrays[i]);
     ph_db_send(db, &batch->req);
 }
@@ -255,9 +249,9 @@ void ph_message_batch_match(struct ph_message_batch *batch, struct ph_db *db,
                                             void *ctx),
                             void *ctx)
 {
-    static const int arrays[] = {APP_IX,  APP_ID,   APP_VERSION,  MSG_N,         MSG_APP_IX,
-                                 MSG_ID,  DEL_N,    DEL_ENDPOINT, DEL_MESSAGE,   DEL_TENANT,
-                                 DEL_APP, DEL_NODE, WAIT_N,       WAIT_ENDPOINT, WAIT_TENANT};
+    static const int arrays[] = {APP_IX,      APP_ID,     APP_VERSION, MSG_N,
+                                 MSG_APP_IX,  MSG_ID,     DEL_N,       DEL_ENDPOINT,
+                                 DEL_MESSAGE, DEL_TENANT, DEL_APP,     DEL_NODE};
 
     batch->on_stored = on_done;
     batch->ctx = ctx;

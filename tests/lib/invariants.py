@@ -27,7 +27,8 @@ ALWAYS = {
     "a waiting delivery that no schedule row will serve in time":
         "SELECT d.endpoint_id, d.message_id, d.next_at, s.next_due_at FROM deliveries d"
         " LEFT JOIN endpoint_schedule s ON s.endpoint_id = d.endpoint_id"
-        " WHERE d.node_id IS NULL AND (s.endpoint_id IS NULL OR s.next_due_at > greatest(d.next_at, clock_timestamp()))",
+        " WHERE d.node_id IS NULL AND (s.endpoint_id IS NULL OR s.next_due_at > greatest(d.next_at, clock_timestamp()))"
+        " AND NOT EXISTS (SELECT FROM schedule_arrivals a WHERE a.endpoint_id = d.endpoint_id)",
     "an endpoint that is enabled and held for ever":
         "SELECT s.endpoint_id FROM endpoint_schedule s JOIN endpoints e ON e.id = s.endpoint_id"
         " WHERE s.held_until = 'infinity' AND s.busy_node IS NULL AND NOT e.disabled",

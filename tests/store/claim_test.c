@@ -356,16 +356,25 @@ static void claim_by_hand(int want)
     PQclear(res);
 }
 
+/* As each claim does first. */
+static void join_schedule(void)
+{
+    run_sql(admin, "%s", ph_sql_schedule_join.sql);
+}
+
 static void assert_is_served_next(struct ph_id message)
 {
+    join_schedule();
     assert_int_equal(due(red.endpoints[0]), 1);
     struct answer answer = claim(10, 10);
     assert_true(took(&answer, message));
 }
 
+/* It waits for nobody, either. */
 static void a_delivery_stored_while_a_claim_holds_its_schedule_row_is_not_forgotten(void **state)
 {
     struct ingest ingest;
+    struct ph_id message;
     (void)state;
 
     owe(&red, 0, -1000);
@@ -373,18 +382,18 @@ static void a_delivery_stored_while_a_claim_holds_its_schedule_row_is_not_forgot
     schedule();
     claim_by_hand(2); /* takes all there is: the row goes with its commit */
     send_ingest(&ingest);
-    wait_for_lock(1);
+    message = await_ingest(&ingest);
     test_exec(hand, "COMMIT");
-    assert_is_served_next(await_ingest(&ingest));
+    assert_is_served_next(message);
 
     owe(&red, 0, -1000);
     owe(&red, 0, 60000);
     schedule();
     claim_by_hand(1); /* leaves one for later: the row moves */
     send_ingest(&ingest);
-    wait_for_lock(1);
+    message = await_ingest(&ingest);
     test_exec(hand, "COMMIT");
-    assert_is_served_next(await_ingest(&ingest));
+    assert_is_served_next(message);
 }
 
 static void
@@ -440,6 +449,7 @@ deliveries_stored_between_a_claim_s_snapshot_and_its_lock_are_not_forgotten(void
         wait_for_lock(1);
         send_ingest(&ingest);
         struct ph_id message = await_ingest(&ingest);
+        join_schedule(); /* as another node does */
         test_exec(hand, "SELECT pg_advisory_unlock(4711)");
         await_claim(&answer);
         assert_false(took(&answer, message));

@@ -166,8 +166,8 @@ TEST_UNUSED static int begin_test(void **state)
     test_exec(admin,
               "TRUNCATE tenants, applications, endpoints, endpoint_secrets, event_types, api_keys, "
               "data_keys, messages, attempts, message_uids, idempotency_keys, deliveries, "
-              "endpoint_schedule, delivery_stats, background_tasks, broadcasts, nodes, "
-              "unmatched_messages, sql_users");
+              "endpoint_schedule, schedule_arrivals, delivery_stats, background_tasks, broadcasts, "
+              "nodes, unmatched_messages, sql_users");
     make_tenant(&red, "red");
     make_tenant(&blue, "blue");
     loop = ph_loop_new();

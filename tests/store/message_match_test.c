@@ -104,9 +104,8 @@ static void the_first_to_match_stores_the_deliveries(void **state)
     assert_int_equal(answer.n, 0);
     assert_int_equal(ask_number("SELECT count(*) FROM unmatched_messages"), 0);
     assert_int_equal(ask_number("SELECT count(*) FROM deliveries WHERE node_id = %d", NODE), 1);
-    assert_int_equal(ask_number("SELECT count(*) FROM deliveries d JOIN endpoint_schedule s USING "
-                                "(endpoint_id) WHERE node_id IS NULL AND next_at <= now() AND "
-                                "next_due_at <= now()"),
+    assert_int_equal(ask_number("SELECT count(*) FROM deliveries d JOIN schedule_arrivals s USING "
+                                "(endpoint_id) WHERE node_id IS NULL AND next_at <= now()"),
                      1);
     add(batch2, &a, red.endpoints[1], NODE);
     answer = match(batch2);

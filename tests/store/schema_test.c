@@ -63,6 +63,7 @@ static const char seed[] =
     "    INSERT INTO broadcasts (task_id, tenant_id, event_type, payload)"
     "      SELECT id, t, 'a.b', '{}' FROM background_tasks WHERE tenant_id = t;"
     "    INSERT INTO unmatched_messages VALUES (msg, t, app, now());"
+    "    INSERT INTO schedule_arrivals VALUES (ep, t);"
     "    INSERT INTO sql_users (role_name, tenant_id) VALUES (t::text, t);"
     "    PERFORM pg_sleep(0.002);" /* so that msg differs */
     "  END LOOP; END $$";
