@@ -44,7 +44,8 @@ struct ph_call {
     struct ph_api *api;
     const struct ph_route *route;
     struct ph_id tenant; /* who is asking; set unless the route is public */
-    struct ph_id api_key;
+    struct ph_identity identity;
+    struct ph_id api_key; /* the credential */
     struct ph_str
         params[PH_PATH_PARAMS_MAX]; /* path parameters in order, percent-decoded, in the arena */
     struct ph_once *once;           /* how it is answered; NULL: plainly */
@@ -65,7 +66,20 @@ enum ph_route_class {
     PH_CLASS_SEND
 };
 
-enum ph_route_scope { PH_SCOPE_PUBLIC, PH_SCOPE_READ, PH_SCOPE_WRITE, PH_SCOPE_SEND };
+/*
+ * Who may use a route. Keys of a tenant: read those of READ and APP_READ, send those of SEND, all every one. A token that is
+ * good for one application: those of APP_READ and, unless it only reads, of APP_WRITE, when the path names this application
+ * or none. What is about the credential itself is SELF.
+ */
+enum ph_route_scope {
+    PH_SCOPE_PUBLIC,
+    PH_SCOPE_SELF,
+    PH_SCOPE_READ,
+    PH_SCOPE_WRITE,
+    PH_SCOPE_SEND,
+    PH_SCOPE_APP_READ,
+    PH_SCOPE_APP_WRITE,
+};
 
 struct ph_route {
     const char *method;
@@ -79,8 +93,6 @@ struct ph_route {
 /* All routes; ends with a row whose method is NULL. */
 extern const struct ph_route ph_routes[];
 
-/* Whether a credential with this access may use it. */
-bool ph_route_allows(const struct ph_route *route, enum ph_access access);
 /* Of a row of ph_routes. */
 enum ph_route_class ph_route_class(const struct ph_route *route);
 
@@ -93,6 +105,9 @@ bool ph_api_takes_big_body(struct ph_str method, struct ph_str path);
 /* Makes and frees the thread's api object (on_thread_start and on_thread_stop of the server). */
 struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread_index);
 void ph_api_free(struct ph_api *api);
+
+/* The credential when it is good for one application only; else zero. */
+struct ph_id ph_call_viewer(const struct ph_call *call);
 
 /* ---- input ---- */
 

@@ -10,6 +10,7 @@
 
 #include "posthorn/api_key.h"
 #include "posthorn/auth_news.h"
+#include "posthorn/portal_token.h"
 
 #define PH_AUTH_CACHE_MS 30000
 /* While no news come. */

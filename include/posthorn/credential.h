@@ -9,12 +9,22 @@
 
 enum ph_access { PH_ACCESS_ALL, PH_ACCESS_READ, PH_ACCESS_SEND };
 
+enum ph_credential_kind { PH_CREDENTIAL_API_KEY, PH_CREDENTIAL_PORTAL };
+
 struct ph_identity {
+    enum ph_credential_kind kind;
+    enum ph_access access;
     struct ph_id credential;
     struct ph_id tenant;
-    enum ph_access access;
-    int64_t expires_ms; /* 0: never */
+    struct ph_id application; /* all that it is good for; zero: every one of the tenant */
+    uint64_t uid_hash;        /* of the application's uid; 0: it has none */
+    int64_t expires_ms;       /* 0: never */
 };
+
+/* Notes the uid of its application. */
+void ph_identity_set_uid(struct ph_identity *identity, struct ph_str uid);
+/* Whether this id or uid names the application that it is good for; true when it is good for every one. */
+bool ph_identity_names(const struct ph_identity *identity, struct ph_str application);
 
 /* The name in the interface and in the database: "all", "read", "send". */
 const char *ph_access_text(enum ph_access access);

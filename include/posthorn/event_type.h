@@ -47,6 +47,8 @@ struct ph_event_type_list {
     struct ph_str from; /* name, exclusive; absent: from the start (backwards: from the end) */
     bool include_archived;
     bool with_content; /* with schemas */
+    struct ph_id
+        viewer; /* a token for one application, which sees what its feature flags allow; zero: all is seen */
 };
 
 /* type is NULL unless err is OK; created: it was not there (put). */
@@ -60,9 +62,9 @@ void ph_event_type_list(struct ph_db *db, struct ph_arena *arena, struct ph_id t
                         const struct ph_event_type_list *list, ph_event_type_list_done done,
                         void *ctx);
 
-/* NOT_FOUND: the tenant has none of this name. Archived ones are found. */
+/* NOT_FOUND: the tenant has none of this name, or the viewer does not see it. Archived ones are found. */
 void ph_event_type_get(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
-                       struct ph_str name, ph_event_type_done done, void *ctx);
+                       struct ph_id viewer, struct ph_str name, ph_event_type_done done, void *ctx);
 
 /* EVENT_TYPE_EXISTS: there is one that is not archived; an archived one is revived with what `change` says. */
 void ph_event_type_create(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,

@@ -38,6 +38,7 @@ struct ph_node {
     struct ph_courier **couriers;
     struct ph_dispatcher *dispatcher;
     struct ph_auth_news auth_news;
+    _Atomic(const char *) url; /* where it listens; NULL: not yet */
     struct ph_node_slot slots[PH_NODE_SLOTS];
     _Atomic int32_t tenants[PH_NODE_TENANT_SLOTS];
 };
@@ -66,6 +67,9 @@ bool ph_node_has_room_again(struct ph_node *node, struct ph_id tenant, struct ph
  * Set by whoever leaves one there, cleared by the dispatcher when none is left. */
 void ph_node_set_queued(struct ph_node *node, struct ph_id endpoint, bool queued);
 bool ph_node_is_queued(struct ph_node *node, struct ph_id endpoint);
+
+/* The URL under which people and programs reach this instance. */
+const char *ph_node_url(const struct ph_node *node);
 
 /* How many deliveries fit, counting each with the largest payload there can be. */
 int64_t ph_node_room(const struct ph_node *node);

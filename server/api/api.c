@@ -1,3 +1,4 @@
+#include "api/access.h"
 #include "api/once.h"
 #include "posthorn/auth.h"
 #include "posthorn/ingest.h"
@@ -71,12 +72,14 @@ static void refuse(struct ph_call *call)
 
 static void handle(struct ph_call *call, const struct ph_identity *identity)
 {
+    if (!ph_access_allows(call, identity)) {
+        ph_answer_error(call, PH_ERR_FORBIDDEN, NULL);
+        return;
+    }
     call->tenant = identity->tenant;
     call->api_key = identity->credential;
-    if (ph_route_allows(call->route, identity->access))
-        ph_once_handle(call);
-    else
-        ph_answer_error(call, PH_ERR_FORBIDDEN, NULL);
+    call->identity = *identity;
+    ph_once_handle(call);
 }
 
 static void on_identity(void *ctx, enum ph_err err, const struct ph_identity *identity)

@@ -85,7 +85,8 @@ struct ph_str ph_auth_bearer(struct ph_str header)
 
 bool ph_auth_well_formed(struct ph_str token)
 {
-    return ph_token_well_formed(token, PH_API_KEY_PREFIX);
+    return ph_token_well_formed(token, PH_API_KEY_PREFIX) ||
+           ph_token_well_formed(token, PH_PORTAL_TOKEN_PREFIX);
 }
 
 static struct entry *set_of(struct ph_auth *auth, struct ph_str token, uint8_t tag[TAG_BYTES])
@@ -119,7 +120,7 @@ static void note_use(struct ph_auth *auth, struct entry *entry)
     uint64_t soon_ms = ph_loop_now_ms(auth->loop) + USED_SOON_MS;
     uint64_t due_ms = entry->used_ms + USED_EVERY_MS;
 
-    if (entry->used)
+    if (entry->used || entry->identity.kind != PH_CREDENTIAL_API_KEY)
         return;
     entry->used = true;
     set_used_timer(auth, entry->used_ms == 0 || due_ms < soon_ms ? soon_ms : due_ms);
@@ -198,7 +199,10 @@ void ph_auth_resolve(struct ph_auth *auth, struct ph_arena *arena, struct ph_str
                                   .changes = ph_auth_news_changes(auth->news),
                                   .done = done,
                                   .ctx = ctx};
-    ph_api_key_find(auth->db, arena, token, on_found, question);
+    if (ph_token_well_formed(token, PH_PORTAL_TOKEN_PREFIX))
+        ph_portal_token_find(auth->db, arena, token, on_found, question);
+    else
+        ph_api_key_find(auth->db, arena, token, on_found, question);
 }
 
 /* ---- when keys were used ---- */

@@ -170,6 +170,7 @@ void ph_api_event_type_list(struct ph_call *call)
     list.descending = page.descending;
     list.backwards = page.backwards;
     list.from = page.iterator;
+    list.viewer = ph_call_viewer(call);
     ph_event_type_list(call->api->db, call->req->arena, call->tenant, &list, on_page, call);
 }
 
@@ -194,8 +195,8 @@ void ph_api_event_type_create(struct ph_call *call)
 
 void ph_api_event_type_get(struct ph_call *call)
 {
-    ph_event_type_get(call->api->db, call->req->arena, call->tenant, call->params[0], on_event_type,
-                      call);
+    ph_event_type_get(call->api->db, call->req->arena, call->tenant, ph_call_viewer(call),
+                      call->params[0], on_event_type, call);
 }
 
 void ph_api_event_type_replace(struct ph_call *call)

@@ -154,8 +154,8 @@ void ph_api_endpoint_send_example(struct ph_call *call)
     sample->view.event_type = name;
     sample->index = ph_field_int(call, &faults, body, "exampleIndex", 0, 1000000, NULL);
     if (!ph_faults_answer(call, &faults))
-        ph_event_type_get(call->api->db, call->req->arena, call->tenant, name, on_sample_type,
-                          sample);
+        ph_event_type_get(call->api->db, call->req->arena, call->tenant, ph_call_viewer(call), name,
+                          on_sample_type, sample);
 }
 
 /* ---- a test attempt ---- */

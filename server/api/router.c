@@ -62,19 +62,6 @@ static enum ph_route_class class_of(const char *text)
     return PH_CLASS_PUBLIC;
 }
 
-bool ph_route_allows(const struct ph_route *route, enum ph_access access)
-{
-    switch (access) {
-    case PH_ACCESS_ALL:
-        return true;
-    case PH_ACCESS_READ:
-        return route->scope == PH_SCOPE_READ;
-    case PH_ACCESS_SEND:
-        return route->scope == PH_SCOPE_SEND;
-    }
-    return false;
-}
-
 enum ph_route_class ph_route_class(const struct ph_route *route)
 {
     return classes[route - ph_routes];

@@ -124,6 +124,13 @@ bool ph_node_is_queued(struct ph_node *node, struct ph_id endpoint)
     return atomic_load_explicit(&slot_of(node, endpoint)->queued, memory_order_relaxed);
 }
 
+const char *ph_node_url(const struct ph_node *node)
+{
+    const char *url = atomic_load(&node->url);
+
+    return *node->config->public_url ? node->config->public_url : url ? url : "";
+}
+
 int64_t ph_node_room(const struct ph_node *node)
 {
     int64_t by_count = node->config->memory_deliveries - ph_metric_get(deliveries_memory);

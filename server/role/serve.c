@@ -31,6 +31,7 @@ struct server {
     const struct ph_serve_options *options;
     sigset_t signals;
     struct ph_buf problems;
+    struct ph_buf url; /* where it listens */
     struct ph_keyring *keyring;
     struct ph_guard *guard;
     struct ph_proxy *proxy;
@@ -236,9 +237,13 @@ static enum ph_err start_http(struct server *s)
     };
     enum ph_err err = ph_http_server_start(&options, &s->problems, &http);
 
-    if (err == PH_OK)
-        atomic_store(&s->http, http);
-    return err;
+    if (err != PH_OK)
+        return err;
+    ph_buf_printf(&s->url, "http://%s", ph_http_server_address(http));
+    ph_buf_add_char(&s->url, '\0');
+    atomic_store(&s->node->url, s->url.ptr);
+    atomic_store(&s->http, http);
+    return PH_OK;
 }
 
 static enum ph_err start_node(struct server *s)
@@ -326,11 +331,7 @@ static enum ph_err write_ready_file(struct server *s, const char *url)
 static enum ph_err announce(struct server *s)
 {
     const struct ph_serve_options *o = s->options;
-    struct ph_arena *arena = ph_arena_new();
-    const char *url =
-        *s->config->public_url
-            ? s->config->public_url
-            : ph_arena_printf(arena, "http://%s", ph_http_server_address(atomic_load(&s->http)));
+    const char *url = ph_node_url(s->node);
     enum ph_err err = PH_OK;
 
     ph_log(PH_LOG_INFO, "serving", ph_log_s("url", url),
@@ -340,7 +341,6 @@ static enum ph_err announce(struct server *s)
         err = write_ready_file(s, url);
     if (err == PH_OK && o->on_ready)
         o->on_ready(url, o->ctx);
-    ph_arena_free(arena);
     return err;
 }
 
@@ -382,6 +382,7 @@ int ph_serve_run(const struct ph_config *config, const struct ph_serve_options *
     s->config = config;
     s->options = options;
     ph_buf_init(&s->problems, 1 << 16);
+    ph_buf_init(&s->url, 1024);
     block_signals(&s->signals);
     raise_descriptor_limit();
     err = check_settings(s);
@@ -407,6 +408,7 @@ int ph_serve_run(const struct ph_config *config, const struct ph_serve_options *
     ph_keyring_free(s->keyring);
     free(s->node);
     ph_buf_free(&s->problems);
+    ph_buf_free(&s->url);
     free(s);
     return code;
 }

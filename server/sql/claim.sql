@@ -216,6 +216,8 @@ SELECT (SELECT count(*)::int4 FROM dead WHERE dead_at IS NULL), (SELECT count(*)
 -- name: housekeeping
 WITH expired AS (
     DELETE FROM idempotency_keys WHERE message_id < uuid_floor(now() - interval '12 hours')
+), ended_tokens AS (
+    DELETE FROM portal_tokens WHERE expires_at < now()
 ), old_answers AS (
     DELETE FROM kept_answers WHERE created_at < now() - interval '12 hours'
 ), full_buckets AS (

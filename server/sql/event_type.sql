@@ -1,11 +1,16 @@
 -- Event types of a tenant. $1 is the tenant everywhere.
 
+-- $7, and $3 of event_type_get: a portal token, which sees event types without a flag and those whose flag it has; NULL: all
+-- are seen.
+
 -- Walks upwards by name, strictly between $2 and $3.
 -- name: event_type_list_up
 SELECT id, name, description, CASE WHEN $5::boolean THEN schemas END AS schemas, archived, deprecated, feature_flag,
        created_at, updated_at, retry_schedule
 FROM event_types
 WHERE tenant_id = $1::uuid AND name > $2::text AND name < $3::text AND ($4::boolean OR NOT archived)
+  AND (feature_flag IS NULL OR $7::uuid IS NULL
+       OR feature_flag = ANY (SELECT unnest(p.feature_flags) FROM portal_tokens p WHERE p.id = $7))
 ORDER BY name LIMIT $6::integer
 
 -- Walks downwards.
@@ -14,12 +19,16 @@ SELECT id, name, description, CASE WHEN $5::boolean THEN schemas END AS schemas,
        created_at, updated_at, retry_schedule
 FROM event_types
 WHERE tenant_id = $1::uuid AND name > $2::text AND name < $3::text AND ($4::boolean OR NOT archived)
+  AND (feature_flag IS NULL OR $7::uuid IS NULL
+       OR feature_flag = ANY (SELECT unnest(p.feature_flags) FROM portal_tokens p WHERE p.id = $7))
 ORDER BY name DESC LIMIT $6::integer
 
 -- name: event_type_get
 SELECT id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at, retry_schedule
 FROM event_types
 WHERE tenant_id = $1::uuid AND name = $2::text
+  AND (feature_flag IS NULL OR $3::uuid IS NULL
+       OR feature_flag = ANY (SELECT unnest(p.feature_flags) FROM portal_tokens p WHERE p.id = $3))
 
 -- A change of the retry schedule is told to all nodes, which keep the tenant's schedules with their subscriptions.
 

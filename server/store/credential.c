@@ -1,5 +1,8 @@
 #include "posthorn/credential.h"
 
+#include <pthread.h>
+#include <sodium.h>
+
 static const char *const texts[] = {
     [PH_ACCESS_ALL] = "all",
     [PH_ACCESS_READ] = "read",
@@ -20,4 +23,38 @@ enum ph_err ph_access_parse(struct ph_str text, enum ph_access *out)
         }
     }
     return PH_ERR_BAD_REQUEST;
+}
+
+static uint8_t secret[crypto_shorthash_KEYBYTES];
+static pthread_once_t secret_once = PTHREAD_ONCE_INIT;
+
+static void make_secret(void)
+{
+    randombytes_buf(secret, sizeof(secret));
+}
+
+/* Under a key that only this process knows: nobody can choose a uid that collides. */
+static uint64_t hash_of(struct ph_str uid)
+{
+    uint64_t hash;
+
+    pthread_once(&secret_once, make_secret);
+    crypto_shorthash((unsigned char *)&hash, (const unsigned char *)uid.ptr, uid.len, secret);
+    return hash | 1;
+}
+
+void ph_identity_set_uid(struct ph_identity *identity, struct ph_str uid)
+{
+    identity->uid_hash = uid.ptr ? hash_of(uid) : 0;
+}
+
+bool ph_identity_names(const struct ph_identity *identity, struct ph_str application)
+{
+    struct ph_id id;
+
+    if (ph_id_is_zero(identity->application))
+        return true;
+    if (ph_id_parse(PH_ID_APPLICATION, application, &id) == PH_OK)
+        return ph_id_eq(id, identity->application);
+    return identity->uid_hash != 0 && identity->uid_hash == hash_of(application);
 }

@@ -85,6 +85,14 @@ static void on_plain(struct ph_db_req *req, enum ph_err err, PGresult *res)
     op->done.plain(op->ctx, err);
 }
 
+static void add_viewer(struct ph_db_req *req, struct ph_id viewer)
+{
+    if (ph_id_is_zero(viewer))
+        ph_db_add_null(req);
+    else
+        ph_db_add_id(req, viewer);
+}
+
 void ph_event_type_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                         const struct ph_event_type_list *list, ph_event_type_list_done done,
                         void *ctx)
@@ -101,16 +109,18 @@ void ph_event_type_list(struct ph_db *db, struct ph_arena *arena, struct ph_id t
     ph_db_add_bool(&op->req, list->include_archived);
     ph_db_add_bool(&op->req, list->with_content);
     ph_db_add_i32(&op->req, (int32_t)list->limit + 1);
+    add_viewer(&op->req, list->viewer);
     ph_db_send(db, &op->req);
 }
 
 void ph_event_type_get(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
-                       struct ph_str name, ph_event_type_done done, void *ctx)
+                       struct ph_id viewer, struct ph_str name, ph_event_type_done done, void *ctx)
 {
     struct op *op = op_new(arena, &ph_sql_event_type_get, tenant, on_one, ctx);
 
     op->done.one = done;
     ph_db_add_ref(&op->req, name);
+    add_viewer(&op->req, viewer);
     ph_db_send(db, &op->req);
 }
 

@@ -1,0 +1,56 @@
+#include "api/access.h"
+
+#include <string.h>
+
+#define APPLICATION "{app_id}"
+
+static bool tenant_scope_allows(enum ph_access access, enum ph_route_scope scope)
+{
+    switch (access) {
+    case PH_ACCESS_ALL:
+        return true;
+    case PH_ACCESS_READ:
+        return scope == PH_SCOPE_READ || scope == PH_SCOPE_APP_READ || scope == PH_SCOPE_SELF;
+    case PH_ACCESS_SEND:
+        return scope == PH_SCOPE_SEND || scope == PH_SCOPE_SELF;
+    }
+    return false;
+}
+
+static bool application_scope_allows(enum ph_access access, enum ph_route_scope scope)
+{
+    return scope == PH_SCOPE_SELF || scope == PH_SCOPE_APP_READ ||
+           (scope == PH_SCOPE_APP_WRITE && access == PH_ACCESS_ALL);
+}
+
+/* The application is a path's first parameter. */
+static bool names_application(const struct ph_route *route)
+{
+    const char *first = strchr(route->path, '{');
+
+    return first && strncmp(first, APPLICATION, strlen(APPLICATION)) == 0;
+}
+
+struct ph_id ph_call_viewer(const struct ph_call *call)
+{
+    return ph_id_is_zero(call->identity.application) ? (struct ph_id){{0}}
+                                                     : call->identity.credential;
+}
+
+bool ph_access_allows(struct ph_call *call, const struct ph_identity *identity)
+{
+    char *wire;
+
+    if (ph_id_is_zero(identity->application))
+        return tenant_scope_allows(identity->access, call->route->scope);
+    if (!application_scope_allows(identity->access, call->route->scope))
+        return false;
+    if (!names_application(call->route))
+        return true;
+    if (!ph_identity_names(identity, call->params[0]))
+        return false;
+    wire = ph_arena_alloc(call->req->arena, PH_ID_WIRE_MAX);
+    call->params[0] =
+        (struct ph_str){wire, ph_id_format(PH_ID_APPLICATION, identity->application, wire)};
+    return true;
+}
