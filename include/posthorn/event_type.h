@@ -19,6 +19,8 @@ struct ph_event_type {
     struct ph_str feature_flag; /* absent: none */
     int64_t created_ms, updated_ms;
     struct ph_retry_waits retry;
+    struct ph_str schema_validation; /* off, warn or enforce */
+    int64_t rules_version;           /* grows when what messages are checked against changes */
 };
 
 enum ph_event_type_set {
@@ -28,6 +30,7 @@ enum ph_event_type_set {
     PH_EVENT_TYPE_SET_DEPRECATED = 8,
     PH_EVENT_TYPE_SET_FEATURE_FLAG = 16,
     PH_EVENT_TYPE_SET_RETRY = 32,
+    PH_EVENT_TYPE_SET_SCHEMA_VALIDATION = 64,
 };
 
 /* What a create, replace or patch writes. `set` says which members a patch changes; the others write all. */
@@ -38,6 +41,8 @@ struct ph_event_type_change {
     bool archived, deprecated;
     struct ph_str feature_flag;
     struct ph_retry_waits retry;
+    struct ph_str schema_validation;
+    int64_t rules_version; /* patch: only if it has this one; 0: whatever it has */
 };
 
 /* Which part of the list is wanted; it is ordered by name. */
@@ -76,7 +81,7 @@ void ph_event_type_put(struct ph_db *db, struct ph_arena *arena, struct ph_id te
                        struct ph_str name, const struct ph_event_type_change *change,
                        ph_event_type_done done, void *ctx);
 
-/* Changes what `set` names. NOT_FOUND: there is none. */
+/* Changes what `set` names. NOT_FOUND: there is none, or none of that rules_version. */
 void ph_event_type_patch(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                          struct ph_str name, const struct ph_event_type_change *change,
                          ph_event_type_done done, void *ctx);
@@ -85,5 +90,11 @@ void ph_event_type_patch(struct ph_db *db, struct ph_arena *arena, struct ph_id 
 void ph_event_type_delete(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                           struct ph_str name, bool expunge,
                           void (*done)(void *ctx, enum ph_err err), void *ctx);
+
+/*
+ * The schema that messages are checked against and examples are made of: of `schemas`, a JSON object of schemas by version,
+ * that of the highest version; a version that is no number counts as 0, and of equal ones the last counts. Both absent: none.
+ */
+void ph_event_type_newest(struct ph_str schemas, struct ph_str *version, struct ph_str *schema);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "posthorn/message_batch.h"
 #include "posthorn/node.h"
+#include "posthorn/payload_check.h"
 #include "posthorn/subscription_cache.h"
 
 struct ph_ingest;
@@ -27,7 +28,8 @@ struct ph_ingest_item {
      * OK: committed; message.payload has id and bytes. CONFLICT with replay_of zero: the event id is taken, or somebody
      * else has matched the stored message; CONFLICT with
      * replay_of set: the idempotency key has made that message before. NOT_FOUND: no such application. UNAVAILABLE,
-     * INTERNAL: not stored. The payload is ingest's again when on_done returns.
+     * INTERNAL: not stored. VALIDATION: the payload does not match the schema of its event type, check.fault says where; with
+     * OK and a check.fault.text it does not either, and was taken. The payload is ingest's again when on_done returns.
      */
     void (*on_done)(struct ph_ingest_item *item, enum ph_err err);
     struct ph_id replay_of;
@@ -35,6 +37,7 @@ struct ph_ingest_item {
     struct ph_ingest *ingest;
     struct ph_subscription_waiter waiter;
     struct ph_subscriptions *snapshot;
+    struct ph_payload_check check;
     struct ph_ingest_item *next;
     bool in_doubt; /* was sent, and the answer lost */
     bool alone;    /* a batch with it failed: goes by itself, so that it fails by itself */

@@ -23,6 +23,8 @@ struct ph_message_view {
     size_t n_tags;
     struct ph_str payload; /* JSON text exactly as it was received; absent: left out */
     int64_t deliver_ms;    /* planned for then; 0: for at once */
+    struct ph_str
+        schema_warning; /* what in the payload does not match the schema; absent: nothing, or not asked */
 };
 
 /* What became of a message at an endpoint, by the numbers of the REST interface. */

@@ -21,6 +21,7 @@
 #define PH_SCHEMA_BYTES_MAX (128 * 1024)
 #define PH_SCHEMA_NODES_MAX 5000
 #define PH_SCHEMA_REFS_MAX  500
+#define PH_SCHEMA_REGEX_MAX 100
 /* Bytes looked at and comparisons made in one check: this much, and this much more for each byte of the payload. */
 #define PH_SCHEMA_WORK          1000000
 #define PH_SCHEMA_WORK_PER_BYTE 20
@@ -38,6 +39,8 @@ struct ph_schema_fault {
 /* json: found valid by a scan, copied. VALIDATION: *fault. */
 PH_MUST_CHECK enum ph_err ph_schema_compile(struct ph_arena *arena, struct ph_str json,
                                             struct ph_schema **out, struct ph_schema_fault *fault);
+/* About how much memory it takes. */
+size_t ph_schema_bytes(const struct ph_schema *schema);
 /* json: found valid by a scan. VALIDATION: it does not match, or it takes too much to find out; *fault. */
 PH_MUST_CHECK enum ph_err ph_schema_check(const struct ph_schema *schema, struct ph_arena *arena,
                                           struct ph_str json, struct ph_schema_fault *fault);

@@ -9,9 +9,15 @@
 #include "posthorn/filter.h"
 #include "posthorn/seal.h"
 
-struct ph_event_type_retry {
+enum ph_schema_validation { PH_SCHEMA_OFF, PH_SCHEMA_WARN, PH_SCHEMA_ENFORCE };
+
+/* What holds for messages of an event type. */
+struct ph_event_type_rule {
     struct ph_str event_type;
-    struct ph_retry_schedule schedule;
+    struct ph_retry_schedule *retry; /* NULL: the tenant's */
+    enum ph_schema_validation validation;
+    struct ph_id id;
+    int64_t version; /* of what they are checked against */
 };
 
 /* Counted by reference within one thread. */
@@ -23,10 +29,10 @@ struct ph_subscriptions {
     int64_t config_version;
     size_t n_endpoints;
     struct ph_endpoint_config **endpoints;
-    struct ph_filters *filters;   /* NULL: no endpoint has one */
-    struct ph_filter **filter_of; /* one an endpoint, NULL: none; with `filters` only */
-    size_t n_retries;             /* event types with a retry schedule of their own */
-    struct ph_event_type_retry *retries;
+    struct ph_filters *filters;             /* NULL: no endpoint has one */
+    struct ph_filter **filter_of;           /* one an endpoint, NULL: none; with `filters` only */
+    size_t n_rules;                         /* event types that have any */
+    struct ph_event_type_rule *rules;       /* by name */
     struct ph_retry_schedule *tenant_retry; /* NULL: the instance's */
 };
 struct ph_subscriptions *ph_subscriptions_ref(struct ph_subscriptions *subscriptions);
@@ -43,6 +49,9 @@ struct ph_match {
 /* Whether it is for the endpoint with this index. */
 bool ph_subscriptions_takes(const struct ph_subscriptions *subscriptions, size_t endpoint,
                             struct ph_match *match);
+/* The rule for messages of this type; NULL: none. */
+const struct ph_event_type_rule *ph_subscriptions_rule(const struct ph_subscriptions *subscriptions,
+                                                       struct ph_str event_type);
 /* The retry schedule of messages of this type, from malloc; NULL: the instance's. */
 struct ph_retry_schedule *ph_subscriptions_retry(const struct ph_subscriptions *subscriptions,
                                                  struct ph_str event_type);
@@ -55,6 +64,18 @@ void ph_subscriptions_load(
     struct ph_db *db, struct ph_arena *arena, const struct ph_keyring *keyring, struct ph_id tenant,
     struct ph_str id_or_uid,
     void (*on_loaded)(enum ph_err err, struct ph_subscriptions *loaded, void *ctx), void *ctx);
+
+/* Whether nothing of the application has changed since the snapshot was made; false: or it is not known. */
+void ph_subscriptions_confirm(struct ph_db *db, struct ph_arena *arena,
+                              const struct ph_subscriptions *subscriptions,
+                              void (*on_known)(bool is_current, void *ctx), void *ctx);
+
+/* The schemas of the event type that a rule is of; absent: it has none. NOT_FOUND: the rule is not the present one. */
+void ph_event_type_schemas_load(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                                const struct ph_event_type_rule *rule,
+                                void (*on_loaded)(enum ph_err err, struct ph_str schemas,
+                                                  void *ctx),
+                                void *ctx);
 
 /*
  * Loads the configurations of some endpoints. configs[i] is that of ids[i], owned by the callee, NULL when it is gone.

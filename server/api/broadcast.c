@@ -2,6 +2,7 @@
 #include "api/message_in.h"
 #include "api/routes.h"
 #include "api/task_answer.h"
+#include "posthorn/event_type.h"
 
 #define PARAMS_BYTES 16384
 
@@ -38,21 +39,61 @@ static struct ph_str params_of(struct ph_call *call, const struct ph_message_vie
     return ph_buf_str(w->buf);
 }
 
+struct broadcast {
+    struct ph_call *call;
+    struct ph_message_in in;
+    struct ph_broadcast_order order;
+};
+
+/* Whether the payload does not match a schema that is enforced: then that has been answered. */
+static bool is_refused(struct broadcast *b, const struct ph_event_type *type)
+{
+    struct ph_arena *arena = b->call->req->arena;
+    struct ph_schema_fault *fault = &b->in.item.check.fault;
+    struct ph_faults faults = {0};
+    struct ph_str version, newest;
+    struct ph_schema *schema;
+
+    if (type->archived || !ph_str_eq(type->schema_validation, PH_STR("enforce")))
+        return false;
+    ph_event_type_newest(type->schemas, &version, &newest);
+    if (!newest.ptr || ph_schema_compile(arena, newest, &schema, fault) != PH_OK ||
+        ph_schema_check(schema, arena, b->order.payload, fault) == PH_OK)
+        return false;
+    ph_api_schema_fault(b->call, &faults, &b->in.item);
+    return ph_faults_answer(b->call, &faults);
+}
+
+static void on_event_type(void *ctx, enum ph_err err, const struct ph_event_type *type,
+                          bool created)
+{
+    struct broadcast *b = ctx;
+    struct ph_call *call = b->call;
+
+    (void)created;
+    if (err != PH_OK && err != PH_ERR_NOT_FOUND)
+        ph_answer_error(call, err, NULL);
+    else if (err == PH_ERR_NOT_FOUND || !is_refused(b, type))
+        ph_broadcast_create(call->api->db, call->req->arena, call->tenant, &b->order,
+                            ph_api_answer_task, call);
+}
+
 void ph_api_message_broadcast(struct ph_call *call)
 {
-    struct ph_message_in *in = ph_arena_new_of(call->req->arena, struct ph_message_in);
+    struct broadcast *b = ph_arena_new_of(call->req->arena, struct broadcast);
+    struct ph_message_in *in = &b->in;
     const struct ph_new_message *message = &in->item.message;
     struct ph_faults faults = {0};
-    struct ph_broadcast_order order;
     bool is_raw;
 
+    b->call = call;
     in->is_broadcast = true;
     ph_request_keep(call->req);
     ph_api_read_message(call, &faults, call->req->body, in);
     if (ph_faults_answer(call, &faults))
         return;
     is_raw = message->json.ptr != NULL;
-    order = (struct ph_broadcast_order){
+    b->order = (struct ph_broadcast_order){
         .event_type = message->event_type,
         .event_id = message->event_id,
         .channels = in->view.channels,
@@ -66,6 +107,6 @@ void ph_api_message_broadcast(struct ph_call *call)
         .content_type = is_raw ? message->content_type : PH_STR_NONE,
         .params = params_of(call, &in->view),
     };
-    ph_broadcast_create(call->api->db, call->req->arena, call->tenant, &order, ph_api_answer_task,
-                        call);
+    ph_event_type_get(call->api->db, call->req->arena, call->tenant, (struct ph_id){{0}},
+                      message->event_type, on_event_type, b);
 }

@@ -2,11 +2,11 @@
 
 #include "api/retry_json.h"
 #include "api/routes.h"
-
-#include <stdlib.h>
+#include "posthorn/schema.h"
 
 #define ANSWER_BYTES   (256 * 1024 * 1024)
 #define FLAG_CHARS_MAX 256
+#define TRIES_MAX      5
 
 static void write_event_type(struct ph_json_writer *w, const struct ph_event_type *type)
 {
@@ -25,6 +25,8 @@ static void write_event_type(struct ph_json_writer *w, const struct ph_event_typ
     ph_jw_str(w, type->name);
     ph_jw_key(w, "retrySchedule");
     ph_api_write_retry(w, &type->retry);
+    ph_jw_key(w, "schemaValidation");
+    ph_jw_str(w, type->schema_validation);
     ph_jw_key(w, "schemas");
     if (type->schemas.ptr)
         ph_jw_raw(w, type->schemas);
@@ -35,13 +37,14 @@ static void write_event_type(struct ph_json_writer *w, const struct ph_event_typ
     ph_jw_object_end(w);
 }
 
-/* map<object> as JSON text in the arena; absent for null and without. */
+/* map<object> as it was sent, since numbers in it count as they are written; absent for null and without. */
 static struct ph_str field_schemas(struct ph_call *call, struct ph_faults *faults, json_t *body,
                                    bool *present)
 {
     json_t *value = json_object_get(body, "schemas"), *schema;
+    struct ph_json_field field = {.name = "schemas"};
+    struct ph_json_fault json_fault;
     const char *version;
-    char *text;
 
     *present = value != NULL;
     if (!value || json_is_null(value))
@@ -58,9 +61,49 @@ static struct ph_str field_schemas(struct ph_call *call, struct ph_faults *fault
             return PH_STR_NONE;
         }
     }
-    text = json_dumps(value, JSON_COMPACT);
-    ph_arena_defer(call->req->arena, free, text);
-    return ph_str_of(text);
+    if (ph_json_scan(call->req->body, &field, 1, &json_fault) != PH_OK) {
+        ph_fault(call, faults, "body", "schemas", json_fault.text, "value_error");
+        return PH_STR_NONE;
+    }
+    return (struct ph_str){ph_arena_copy(call->req->arena, field.raw.ptr, field.raw.len),
+                           field.raw.len};
+}
+
+static struct ph_str field_validation(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                                      bool *present)
+{
+    struct ph_str mode =
+        ph_field_str(call, faults, body, "schemaValidation",
+                     json_object_get(body, "schemaValidation") != NULL, 0, 0, present);
+
+    if (mode.ptr && !ph_str_eq(mode, PH_STR("off")) && !ph_str_eq(mode, PH_STR("warn")) &&
+        !ph_str_eq(mode, PH_STR("enforce"))) {
+        ph_fault(call, faults, "body", "schemaValidation", "has to be off, warn or enforce",
+                 "value_error.const");
+        return PH_STR_NONE;
+    }
+    return mode.ptr ? mode : PH_STR("off");
+}
+
+/* What messages are to be checked against has to be something that they can be checked against in full. */
+static void check_schema(struct ph_call *call, struct ph_faults *faults, struct ph_str validation,
+                         struct ph_str schemas)
+{
+    struct ph_str version, newest;
+    struct ph_schema *schema;
+    struct ph_schema_fault fault;
+
+    if (faults->list || ph_str_eq(validation, PH_STR("off")))
+        return;
+    ph_event_type_newest(schemas, &version, &newest);
+    if (!newest.ptr)
+        ph_fault(call, faults, "body", "schemas", "there has to be a schema to be checked against",
+                 "value_error.missing");
+    else if (ph_schema_compile(call->req->arena, newest, &schema, &fault) != PH_OK)
+        ph_fault_at(call, faults, "body", "schemas",
+                    ph_arena_printf(call->req->arena, "/%.*s%s", (int)version.len, version.ptr,
+                                    fault.where),
+                    fault.text, "value_error.schema");
 }
 
 static struct ph_str field_flag(struct ph_call *call, struct ph_faults *faults, json_t *body,
@@ -82,11 +125,13 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
                         struct ph_event_type_change *change)
 {
     bool description = json_object_get(body, "description") != NULL, schemas, archived, deprecated,
-         flag, retry;
+         flag, retry, validation;
 
     change->description =
         ph_field_str(call, faults, body, "description", description || !patch, 0, 0, NULL);
     change->schemas = field_schemas(call, faults, body, &schemas);
+    change->schema_validation = field_validation(call, faults, body, &validation);
+    change->rules_version = 0;
     change->archived = ph_field_bool(call, faults, body, "archived", false, &archived);
     change->deprecated = ph_field_bool(call, faults, body, "deprecated", false, &deprecated);
     change->feature_flag = field_flag(call, faults, body, &flag);
@@ -95,7 +140,10 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
         (description ? PH_EVENT_TYPE_SET_DESCRIPTION : 0u) |
         (schemas ? PH_EVENT_TYPE_SET_SCHEMAS : 0u) | (archived ? PH_EVENT_TYPE_SET_ARCHIVED : 0u) |
         (deprecated ? PH_EVENT_TYPE_SET_DEPRECATED : 0u) |
-        (flag ? PH_EVENT_TYPE_SET_FEATURE_FLAG : 0u) | (retry ? PH_EVENT_TYPE_SET_RETRY : 0u);
+        (flag ? PH_EVENT_TYPE_SET_FEATURE_FLAG : 0u) | (retry ? PH_EVENT_TYPE_SET_RETRY : 0u) |
+        (validation ? PH_EVENT_TYPE_SET_SCHEMA_VALIDATION : 0u);
+    if (!patch)
+        check_schema(call, faults, change->schema_validation, change->schemas);
 }
 
 static void answer_event_type(struct ph_call *call, int status, const struct ph_event_type *type)
@@ -216,18 +264,81 @@ void ph_api_event_type_replace(struct ph_call *call)
                           on_put, call);
 }
 
+/* ---- patch: what is changed and what stays have to go together ---- */
+
+struct patch {
+    struct ph_call *call;
+    struct ph_event_type_change change;
+    int tries;
+};
+
+static void look(struct patch *patch);
+
+static void on_patched(void *ctx, enum ph_err err, const struct ph_event_type *type, bool created)
+{
+    struct patch *patch = ctx;
+
+    /* There is none, or somebody else was quicker. */
+    if (err == PH_ERR_NOT_FOUND && patch->change.rules_version && patch->tries < TRIES_MAX)
+        look(patch);
+    else
+        on_event_type(patch->call, err, type, created);
+}
+
+static void write_patch(struct patch *patch)
+{
+    struct ph_call *call = patch->call;
+
+    ph_event_type_patch(call->api->db, call->req->arena, call->tenant, call->params[0],
+                        &patch->change, on_patched, patch);
+}
+
+static void on_present(void *ctx, enum ph_err err, const struct ph_event_type *type, bool created)
+{
+    struct patch *patch = ctx;
+    const struct ph_event_type_change *change = &patch->change;
+    struct ph_faults faults = {0};
+
+    (void)created;
+    if (err != PH_OK) {
+        ph_answer_error(patch->call, err, NULL);
+        return;
+    }
+    check_schema(patch->call, &faults,
+                 change->set & PH_EVENT_TYPE_SET_SCHEMA_VALIDATION ? change->schema_validation
+                                                                   : type->schema_validation,
+                 change->set & PH_EVENT_TYPE_SET_SCHEMAS ? change->schemas : type->schemas);
+    if (ph_faults_answer(patch->call, &faults))
+        return;
+    patch->change.rules_version = type->rules_version;
+    write_patch(patch);
+}
+
+static void look(struct patch *patch)
+{
+    struct ph_call *call = patch->call;
+
+    patch->tries++;
+    ph_event_type_get(call->api->db, call->req->arena, call->tenant, (struct ph_id){{0}},
+                      call->params[0], on_present, patch);
+}
+
 void ph_api_event_type_patch(struct ph_call *call)
 {
-    struct ph_event_type_change change;
+    struct patch *patch = ph_arena_new_of(call->req->arena, struct patch);
     struct ph_faults faults = {0};
     json_t *body = ph_body_object(call);
 
     if (!body)
         return;
-    read_change(call, &faults, body, true, &change);
-    if (!ph_faults_answer(call, &faults))
-        ph_event_type_patch(call->api->db, call->req->arena, call->tenant, call->params[0], &change,
-                            on_event_type, call);
+    patch->call = call;
+    read_change(call, &faults, body, true, &patch->change);
+    if (ph_faults_answer(call, &faults))
+        return;
+    if (patch->change.set & (PH_EVENT_TYPE_SET_SCHEMAS | PH_EVENT_TYPE_SET_SCHEMA_VALIDATION))
+        look(patch);
+    else
+        write_patch(patch);
 }
 
 static void on_deleted(void *ctx, enum ph_err err)

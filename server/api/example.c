@@ -1,5 +1,7 @@
 #include "api/example.h"
 
+#include "posthorn/event_type.h"
+
 #include <jansson.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -168,29 +170,15 @@ static json_t *make(struct making *making, json_t *schema, int depth)
     return json_null();
 }
 
-/* The schema of the highest version; NULL: there is none. */
-static json_t *newest(json_t *schemas)
-{
-    json_t *schema, *best = NULL;
-    long best_version = -1;
-    const char *version;
-
-    json_object_foreach(schemas, version, schema)
-    {
-        long n = strtol(version, NULL, 10);
-        if (!best || n >= best_version) {
-            best = schema;
-            best_version = n;
-        }
-    }
-    return best;
-}
-
 struct ph_str ph_api_example(struct ph_arena *arena, struct ph_str name, struct ph_str schemas,
                              int64_t index)
 {
-    json_t *all = schemas.ptr ? json_loadb(schemas.ptr, schemas.len, 0, NULL) : NULL;
-    json_t *schema = newest(all), *examples = json_object_get(schema, "examples");
+    struct ph_str version, newest;
+    json_t *schema, *examples;
+
+    ph_event_type_newest(schemas, &version, &newest);
+    schema = newest.ptr ? json_loadb(newest.ptr, newest.len, 0, NULL) : NULL;
+    examples = json_object_get(schema, "examples");
     struct making making = {.root = schema};
     json_t *made = json_is_array(examples) && index > 0
                        ? json_deep_copy(json_array_get(examples, (size_t)index))
@@ -203,6 +191,6 @@ struct ph_str ph_api_example(struct ph_arena *arena, struct ph_str name, struct 
     char *text = json_dumps(made, JSON_COMPACT);
     ph_arena_defer(arena, free, text);
     json_decref(made);
-    json_decref(all);
+    json_decref(schema);
     return ph_str_of(text);
 }

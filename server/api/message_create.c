@@ -52,10 +52,12 @@ static void done(struct ph_ingest_item *item, enum ph_err err)
     struct creation *c = ph_container_of(item, struct creation, in.item);
     struct ph_payload *payload = item->message.payload;
     struct ph_call *call = c->call;
+    struct ph_faults faults = {0};
 
     switch (err) {
     case PH_OK:
         c->in.view.id = payload->message;
+        c->in.view.schema_warning = ph_api_schema_warning(call, item);
         c->in.view.payload = !c->with_content ? PH_STR("{}")
                              : item->message.json.ptr
                                  ? item->message.json
@@ -67,6 +69,10 @@ static void done(struct ph_ingest_item *item, enum ph_err err)
             replay(c);
         else
             ph_answer_error(call, err, PH_EVENT_ID_TAKEN);
+        return;
+    case PH_ERR_VALIDATION:
+        ph_api_schema_fault(call, &faults, item);
+        ph_faults_answer(call, &faults);
         return;
     case PH_ERR_NOT_FOUND:
         if (c->in.application) {

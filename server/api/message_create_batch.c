@@ -143,6 +143,9 @@ static void done(struct ph_ingest_item *item, enum ph_err err)
     entry->err = err;
     if (err == PH_OK) {
         entry->in.view.id = item->message.payload->message;
+        entry->in.view.schema_warning = ph_api_schema_warning(entry->batch->call, item);
+    } else if (err == PH_ERR_VALIDATION) {
+        ph_api_schema_fault(entry->batch->call, &entry->faults, item);
     } else if (err == PH_ERR_CONFLICT && !ph_id_is_zero(item->replay_of)) {
         entry->replayed = true;
         entry->err = PH_OK;

@@ -362,3 +362,22 @@ bool ph_api_idempotency_id(struct ph_call *call, uint32_t number, struct ph_id *
     crypto_generichash_final(&state, out->b, sizeof out->b);
     return true;
 }
+
+void ph_api_schema_fault(struct ph_call *call, struct ph_faults *faults,
+                         const struct ph_ingest_item *item)
+{
+    const struct ph_schema_fault *fault = &item->check.fault;
+    bool missing = ph_str_eq_c(ph_str_of(fault->text), PH_SCHEMA_MISSING);
+
+    ph_fault_at(call, faults, "body", "payload", fault->where, fault->text,
+                missing ? "value_error.missing" : "value_error.schema");
+}
+
+struct ph_str ph_api_schema_warning(struct ph_call *call, const struct ph_ingest_item *item)
+{
+    const struct ph_schema_fault *fault = &item->check.fault;
+
+    return fault->text ? ph_str_of(ph_arena_printf(call->req->arena, "payload%s: %s", fault->where,
+                                                   fault->text))
+                       : PH_STR_NONE;
+}

@@ -27,6 +27,12 @@ void ph_api_read_message(struct ph_call *call, struct ph_faults *faults, struct 
 void ph_api_json_fault(struct ph_call *call, struct ph_faults *faults, enum ph_err err,
                        const struct ph_json_fault *json_fault);
 
+/* What is wrong with the payload of a message that was refused by the schema of its event type, and what is told of one that was
+ * taken all the same (absent: nothing). */
+void ph_api_schema_fault(struct ph_call *call, struct ph_faults *faults,
+                         const struct ph_ingest_item *item);
+struct ph_str ph_api_schema_warning(struct ph_call *call, const struct ph_ingest_item *item);
+
 /* What stands for the request's Idempotency-Key and the `number` of a message in it: same key, credential, path and number,
  * same id. False: it has no key. */
 bool ph_api_idempotency_id(struct ph_call *call, uint32_t number, struct ph_id *out);

@@ -16,7 +16,7 @@ static void write_names(struct ph_json_writer *w, const char *key, const struct 
 /* Every byte of a text can become six, "\u0001". */
 size_t ph_api_message_bytes(const struct ph_message_view *message)
 {
-    size_t texts = message->event_type.len + message->event_id.len;
+    size_t texts = message->event_type.len + message->event_id.len + message->schema_warning.len;
     for (size_t i = 0; i < message->n_channels; i++)
         texts += message->channels[i].len + 1;
     for (size_t i = 0; i < message->n_tags; i++)
@@ -42,6 +42,10 @@ void ph_api_write_message_members(struct ph_json_writer *w, const struct ph_mess
     if (message->deliver_ms) {
         ph_jw_key(w, "deliverAt");
         ph_jw_time(w, message->deliver_ms);
+    }
+    if (message->schema_warning.ptr) {
+        ph_jw_key(w, "schemaWarning");
+        ph_jw_str(w, message->schema_warning);
     }
     write_names(w, "tags", message->tags, message->n_tags);
 }

@@ -177,6 +177,8 @@ static enum ph_err read_regex(struct compile *c, const struct json_spot *at, str
 {
     const char *fault;
 
+    if (++c->schema->n_regexes > PH_SCHEMA_REGEX_MAX)
+        return refuse(c, at, "there are more than 100 regular expressions");
     if (ph_regex_compile(c->schema->arena, text, out, &fault) == PH_OK)
         return PH_OK;
     return refuse(c, at, fault);
@@ -609,6 +611,12 @@ static enum ph_err find_refs(struct compile *c)
             return err;
     }
     return PH_OK;
+}
+
+size_t ph_schema_bytes(const struct ph_schema *schema)
+{
+    return schema->raw.len + schema->n_nodes * sizeof(struct schema_node) +
+           schema->n_regexes * (size_t)PH_REGEX_STEPS_MAX * 8;
 }
 
 static void free_map(void *map)

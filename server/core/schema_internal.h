@@ -81,7 +81,7 @@ struct ph_schema {
     struct ph_arena *arena;
     struct ph_str raw;
     struct ph_map nodes, properties;
-    size_t n_nodes, n_refs;
+    size_t n_nodes, n_regexes;
     struct schema_node *root;
 };
 

@@ -24,6 +24,7 @@ struct ph_ingest {
     struct ph_node *node;
     struct ph_db *db;
     struct ph_subscription_cache *cache;
+    struct ph_payload_checker *checker;
     struct ph_message_batch *batch;
     bool for_stored;
     struct item_list waiting;      /* matched, not sent */
@@ -102,10 +103,40 @@ static void finish(struct ph_ingest_item *item, enum ph_err err)
     ph_subscriptions_unref(snapshot);
 }
 
-/* The item has a snapshot: gives it its payload under that application, and a place in the queue. */
+static void reload(struct ph_ingest_item *item);
+
+static void admit(struct ph_ingest_item *item)
+{
+    list_add(&item->ingest->waiting, item);
+    flush_soon(item->ingest);
+}
+
+static void checked(struct ph_payload_check *check, enum ph_err err)
+{
+    struct ph_ingest_item *item = ph_container_of(check, struct ph_ingest_item, check);
+
+    if (err == PH_OK)
+        admit(item);
+    else if (err == PH_ERR_CONFLICT)
+        reload(item);
+    else
+        finish(item, err == PH_ERR_VALIDATION ? err : PH_ERR_UNAVAILABLE);
+}
+
+static struct ph_str json_of(const struct ph_ingest_item *item)
+{
+    const struct ph_payload *payload = item->message.payload;
+
+    return item->message.json.ptr ? item->message.json
+                                  : (struct ph_str){payload->bytes, payload->len};
+}
+
+/* The item has a snapshot: gives it its payload under that application, and, when its schema allows, a place in the queue.
+ * What is stored was accepted. */
 static void enqueue(struct ph_ingest_item *item, struct ph_subscriptions *snapshot)
 {
     struct ph_payload *before = item->message.payload;
+    const struct ph_event_type_rule *rule;
 
     ph_subscriptions_unref(item->snapshot);
     item->snapshot = snapshot;
@@ -116,8 +147,21 @@ static void enqueue(struct ph_ingest_item *item, struct ph_subscriptions *snapsh
                            before->content_type, (struct ph_str){before->bytes, before->len});
         ph_payload_unref(before);
     }
-    list_add(&item->ingest->waiting, item);
-    flush_soon(item->ingest);
+    rule =
+        item->ingest->for_stored ? NULL : ph_subscriptions_rule(snapshot, item->message.event_type);
+    item->check.fault.text = NULL;
+    if (!rule || rule->validation == PH_SCHEMA_OFF) {
+        admit(item);
+        return;
+    }
+    item->check = (struct ph_payload_check){
+        .subscriptions = snapshot,
+        .rule = rule,
+        .json = json_of(item),
+        .arena = item->arena,
+        .on_done = checked,
+    };
+    ph_payload_checker_check(item->ingest->checker, &item->check);
 }
 
 static void snapshot_loaded(struct ph_subscription_waiter *waiter, enum ph_err err,
@@ -129,6 +173,20 @@ static void snapshot_loaded(struct ph_subscription_waiter *waiter, enum ph_err e
         enqueue(item, loaded);
     else
         finish(item, err == PH_ERR_DB_LOST || err == PH_ERR_DB_RETRY ? PH_ERR_UNAVAILABLE : err);
+}
+
+/* Its snapshot is not the present one. */
+static void reload(struct ph_ingest_item *item)
+{
+    struct ph_ingest *ingest = item->ingest;
+
+    ph_subscription_cache_forget(ingest->cache, &item->snapshot->application);
+    if (++item->tries > TRIES_MAX) {
+        finish(item, PH_ERR_UNAVAILABLE);
+        return;
+    }
+    item->waiter.on_loaded = snapshot_loaded;
+    ph_subscription_cache_load(ingest->cache, item->tenant, item->application, &item->waiter);
 }
 
 bool ph_ingest_ready(const struct ph_ingest *ingest)
@@ -242,8 +300,7 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
         .event_type = item->message.event_type,
         .channels = item->channels,
         .n_channels = item->n_channels,
-        .json = item->message.json.ptr ? item->message.json
-                                       : (struct ph_str){payload->bytes, payload->len},
+        .json = json_of(item),
         .arena = item->arena,
     };
 
@@ -346,13 +403,7 @@ static void reject(struct ph_ingest *ingest, struct ph_ingest_item *item, enum p
     item->in_doubt = false;
     switch (why) {
     case PH_REJECTED_STALE:
-        ph_subscription_cache_forget(ingest->cache, &item->snapshot->application);
-        if (++item->tries > TRIES_MAX) {
-            finish(item, PH_ERR_UNAVAILABLE);
-            return;
-        }
-        item->waiter.on_loaded = snapshot_loaded;
-        ph_subscription_cache_load(ingest->cache, item->tenant, item->application, &item->waiter);
+        reload(item);
         return;
     case PH_REJECTED_KEY:
         ph_idempotency_find(ingest->db, item->arena, item->tenant, item->message.idempotency_key,
@@ -512,6 +563,7 @@ struct ph_ingest *ph_ingest_new(struct ph_loop *loop, struct ph_node *node, bool
     ingest->for_stored = for_stored;
     ingest->db = ph_db_new(loop, &options);
     ingest->cache = ph_subscription_cache_new(ingest->db, node->keyring);
+    ingest->checker = ph_payload_checker_new(ingest->db);
     ingest->batch = ph_message_batch_new((size_t)BATCH_BYTES +
                                          2 * (size_t)node->config->body_bytes + (1 << 20));
     ingest->items = ph_calloc((size_t)node->config->ingest_rows, sizeof *ingest->items);
@@ -534,6 +586,7 @@ void ph_ingest_free(struct ph_ingest *ingest)
     while (ingest->waiting.first)
         finish(list_take(&ingest->waiting), PH_ERR_UNAVAILABLE);
     ph_subscription_cache_free(ingest->cache);
+    ph_payload_checker_free(ingest->checker);
     ph_message_batch_free(ingest->batch);
     free(ingest->items);
     free(ingest);

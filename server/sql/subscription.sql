@@ -27,8 +27,19 @@ JOIN tenants t ON t.id = e.tenant_id
 LEFT JOIN endpoint_secrets s ON s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
 ORDER BY e.id, s.expires_at DESC NULLS FIRST, s.id DESC
 
--- Retry schedules that differ from the instance's: of event types, and of the tenant (no name).
--- name: retry_schedules_load
-SELECT name, retry_schedule FROM event_types WHERE tenant_id = $1::uuid AND retry_schedule IS NOT NULL
+-- What holds for messages of some event types: a retry schedule, a schema to be checked against. The tenant's own schedule has
+-- no name and comes last.
+-- name: event_type_rules_load
+SELECT name COLLATE "C", retry_schedule, CASE WHEN NOT archived THEN schema_validation ELSE 'off' END, id, rules_version
+FROM event_types
+WHERE tenant_id = $1::uuid AND (retry_schedule IS NOT NULL OR schema_validation <> 'off')
 UNION ALL
-SELECT NULL, retry_schedule FROM tenants WHERE id = $1::uuid AND retry_schedule IS NOT NULL
+SELECT NULL, retry_schedule, 'off', NULL, NULL FROM tenants WHERE id = $1::uuid AND retry_schedule IS NOT NULL
+ORDER BY 1
+
+-- The schemas of event type $2, and their version.
+-- name: event_type_schemas_load
+SELECT schemas, rules_version FROM event_types WHERE tenant_id = $1::uuid AND id = $2::uuid
+
+-- name: application_version
+SELECT config_version FROM applications WHERE tenant_id = $1::uuid AND id = $2::uuid

@@ -1,6 +1,7 @@
 #include "posthorn/event_type.h"
 
 #include "posthorn/clock.h"
+#include "posthorn/json.h"
 #include "sql.h"
 
 struct op {
@@ -41,6 +42,8 @@ static void read_row(const PGresult *res, int row, struct ph_event_type *out)
     out->created_ms = ph_db_time(res, row, 7);
     out->updated_ms = ph_db_time(res, row, 8);
     ph_retry_waits_read(res, row, 9, &out->retry);
+    out->schema_validation = ph_db_str(res, row, 10);
+    out->rules_version = ph_db_int(res, row, 11);
 }
 
 static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -136,6 +139,7 @@ static void write_all(struct ph_db *db, struct op *op, struct ph_str name,
     ph_db_add_ref(&op->req, change->feature_flag);
     ph_db_add_id(&op->req, op->new_id);
     ph_retry_waits_add(&op->req, &change->retry);
+    ph_db_add_ref(&op->req, change->schema_validation);
     ph_db_send(db, &op->req);
 }
 
@@ -175,6 +179,11 @@ void ph_event_type_patch(struct ph_db *db, struct ph_arena *arena, struct ph_id 
     ph_db_add_bool(&op->req, change->deprecated);
     ph_db_add_ref(&op->req, change->feature_flag);
     ph_retry_waits_add(&op->req, &change->retry);
+    ph_db_add_ref(&op->req, change->schema_validation);
+    if (change->rules_version)
+        ph_db_add_i64(&op->req, change->rules_version);
+    else
+        ph_db_add_null(&op->req);
     ph_db_send(db, &op->req);
 }
 
@@ -188,4 +197,26 @@ void ph_event_type_delete(struct ph_db *db, struct ph_arena *arena, struct ph_id
     op->done.plain = done;
     ph_db_add_ref(&op->req, name);
     ph_db_send(db, &op->req);
+}
+
+/* The number that a raw key is, quotes and all; 0: it is none. */
+static int64_t version_of(struct ph_str key)
+{
+    int64_t n;
+
+    return ph_str_to_i64((struct ph_str){key.ptr + 1, key.len - 2}, &n) == PH_OK ? n : 0;
+}
+
+void ph_event_type_newest(struct ph_str schemas, struct ph_str *version, struct ph_str *schema)
+{
+    struct ph_str rest = schemas, key, value;
+    int64_t best = INT64_MIN, n;
+
+    *version = *schema = PH_STR_NONE;
+    while (ph_json_next_member(&rest, &key, &value))
+        if ((n = version_of(key)) >= best) {
+            best = n;
+            *version = (struct ph_str){key.ptr + 1, key.len - 2};
+            *schema = value;
+        }
 }

@@ -224,16 +224,12 @@ static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring
 
 struct load {
     struct ph_db_req req;
-    struct ph_db_req retries; /* subscriptions: answered before req, on whatever connection */
+    struct ph_db_req rules;
     struct ph_subscriptions *loaded;
-    enum ph_err err;
-    int pending;
-    struct ph_event_type_retry *retries_read;
-    size_t n_retries_read;
-    struct ph_retry_schedule *tenant_retry;
     const struct ph_keyring *keyring;
     struct ph_id tenant;
     struct ph_arena *arena;
+    struct ph_db *db;
     void (*on_subscriptions)(enum ph_err err, struct ph_subscriptions *loaded, void *ctx);
     void (*on_configs)(enum ph_err err, struct ph_endpoint_config **configs, void *ctx);
     const struct ph_id *ids;
@@ -284,63 +280,68 @@ static struct ph_subscriptions *read_subscriptions(struct load *load, const PGre
     return s;
 }
 
-/* Both answers are there. */
-static void finish_subscriptions(struct load *load)
+static enum ph_schema_validation validation_of(struct ph_str name)
 {
-    struct ph_subscriptions *s = load->loaded;
+    return ph_str_eq(name, PH_STR("enforce")) ? PH_SCHEMA_ENFORCE
+           : ph_str_eq(name, PH_STR("warn"))  ? PH_SCHEMA_WARN
+                                              : PH_SCHEMA_OFF;
+}
 
-    if (load->err == PH_OK && s) {
-        s->retries = load->retries_read;
-        s->n_retries = load->n_retries_read;
-        for (size_t i = 0; i < s->n_retries; i++)
-            s->retries[i].event_type = copy_str(s->arena, s->retries[i].event_type);
-        s->retries = (struct ph_event_type_retry *)ph_arena_copy(s->arena, s->retries,
-                                                                 s->n_retries * sizeof *s->retries);
-        if (load->tenant_retry)
-            s->tenant_retry = (struct ph_retry_schedule *)ph_arena_copy(
-                s->arena, load->tenant_retry, sizeof *load->tenant_retry);
-        load->on_subscriptions(PH_OK, s, load->ctx);
+static struct ph_retry_schedule *read_retry(struct ph_arena *arena, const PGresult *res, int row)
+{
+    struct ph_retry_schedule *schedule = ph_retry_read(res, row, 1);
+
+    if (schedule)
+        ph_arena_defer(arena, free, schedule);
+    return schedule;
+}
+
+static void read_rules(struct ph_subscriptions *s, const PGresult *res)
+{
+    s->rules = ph_arena_array_of(s->arena, struct ph_event_type_rule, PQntuples(res));
+    for (int row = 0; row < PQntuples(res); row++) {
+        if (ph_db_is_null(res, row, 0)) {
+            s->tenant_retry = read_retry(s->arena, res, row);
+            continue;
+        }
+        s->rules[s->n_rules++] = (struct ph_event_type_rule){
+            .event_type = copy_str(s->arena, ph_db_str(res, row, 0)),
+            .retry = read_retry(s->arena, res, row),
+            .validation = validation_of(ph_db_str(res, row, 2)),
+            .id = ph_db_id(res, row, 3),
+            .version = ph_db_int(res, row, 4),
+        };
+    }
+}
+
+static void rules_loaded(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct load *load = ph_container_of(req, struct load, rules);
+
+    if (err == PH_OK) {
+        read_rules(load->loaded, res);
+        load->on_subscriptions(PH_OK, load->loaded, load->ctx);
         return;
     }
-    ph_subscriptions_unref(s);
-    load->on_subscriptions(load->err != PH_OK ? load->err : PH_ERR_NOT_FOUND, NULL, load->ctx);
+    ph_subscriptions_unref(load->loaded);
+    load->on_subscriptions(err, NULL, load->ctx);
 }
 
-static void answered(struct load *load, enum ph_err err)
-{
-    if (err != PH_OK)
-        load->err = err;
-    if (--load->pending == 0)
-        finish_subscriptions(load);
-}
-
+/* The rules come after the version that says whether they are current: later ones do no harm, earlier ones would stay. */
 static void subscriptions_loaded(struct ph_db_req *req, enum ph_err err, PGresult *res)
 {
     struct load *load = ph_container_of(req, struct load, req);
 
-    if (err == PH_OK && PQntuples(res))
-        load->loaded = read_subscriptions(load, res);
-    answered(load, err);
-}
-
-static void retries_loaded(struct ph_db_req *req, enum ph_err err, PGresult *res)
-{
-    struct load *load = ph_container_of(req, struct load, retries);
-    int n = err == PH_OK ? PQntuples(res) : 0;
-
-    load->retries_read = ph_arena_array_of(load->arena, struct ph_event_type_retry, n);
-    for (int row = 0; row < n; row++) {
-        struct ph_retry_schedule *schedule = ph_retry_read(res, row, 1);
-        ph_arena_defer(load->arena, free, schedule);
-        if (ph_db_is_null(res, row, 0)) {
-            load->tenant_retry = schedule;
-            continue;
-        }
-        struct ph_event_type_retry *retry = &load->retries_read[load->n_retries_read++];
-        retry->event_type = copy_str(load->arena, ph_db_str(res, row, 0));
-        retry->schedule = *schedule;
+    if (err == PH_OK && !PQntuples(res))
+        err = PH_ERR_NOT_FOUND;
+    if (err != PH_OK) {
+        load->on_subscriptions(err, NULL, load->ctx);
+        return;
     }
-    answered(load, err);
+    load->loaded = read_subscriptions(load, res);
+    ph_db_req_init(&load->rules, &ph_sql_event_type_rules_load, load->arena, rules_loaded);
+    ph_db_add_id(&load->rules, load->tenant);
+    ph_db_send(load->db, &load->rules);
 }
 
 bool ph_subscriptions_takes(const struct ph_subscriptions *s, size_t endpoint,
@@ -358,15 +359,28 @@ bool ph_subscriptions_takes(const struct ph_subscriptions *s, size_t endpoint,
     return ph_filter_matches(filter, match->values);
 }
 
-struct ph_retry_schedule *ph_subscriptions_retry(const struct ph_subscriptions *subscriptions,
+static int compare_rule(const void *name, const void *rule)
+{
+    const struct ph_str *a = name, *b = &((const struct ph_event_type_rule *)rule)->event_type;
+    int order = memcmp(a->ptr, b->ptr, a->len < b->len ? a->len : b->len);
+
+    return order ? order : a->len < b->len ? -1 : a->len > b->len;
+}
+
+const struct ph_event_type_rule *ph_subscriptions_rule(const struct ph_subscriptions *s,
+                                                       struct ph_str event_type)
+{
+    return s->n_rules ? bsearch(&event_type, s->rules, s->n_rules, sizeof *s->rules, compare_rule)
+                      : NULL;
+}
+
+struct ph_retry_schedule *ph_subscriptions_retry(const struct ph_subscriptions *s,
                                                  struct ph_str event_type)
 {
-    const struct ph_retry_schedule *found = subscriptions->tenant_retry;
+    const struct ph_event_type_rule *rule = ph_subscriptions_rule(s, event_type);
+    const struct ph_retry_schedule *found = rule && rule->retry ? rule->retry : s->tenant_retry;
     struct ph_retry_schedule *copy;
 
-    for (size_t i = 0; i < subscriptions->n_retries; i++)
-        if (ph_str_eq(subscriptions->retries[i].event_type, event_type))
-            found = &subscriptions->retries[i].schedule;
     if (!found)
         return NULL;
     copy = ph_malloc(sizeof *copy);
@@ -385,12 +399,9 @@ void ph_subscriptions_load(
     load->keyring = keyring;
     load->tenant = tenant;
     load->arena = arena;
-    load->pending = 2;
+    load->db = db;
     load->on_subscriptions = on_loaded;
     load->ctx = ctx;
-    ph_db_req_init(&load->retries, &ph_sql_retry_schedules_load, arena, retries_loaded);
-    ph_db_add_id(&load->retries, tenant);
-    ph_db_send(db, &load->retries);
     ph_db_req_init(&load->req, &ph_sql_subscriptions_load, arena, subscriptions_loaded);
     ph_db_add_id(&load->req, tenant);
     if (ph_id_parse(PH_ID_APPLICATION, id_or_uid, &id) == PH_OK)
@@ -442,4 +453,66 @@ void ph_endpoint_configs_load(struct ph_db *db, struct ph_arena *arena,
     ph_db_req_init(&load->req, &ph_sql_endpoint_configs_load, arena, configs_loaded);
     ph_db_add_array(&load->req, &load->array);
     ph_db_send(db, &load->req);
+}
+
+struct question {
+    struct ph_db_req req;
+    int64_t version;
+    void (*on_known)(bool is_current, void *ctx);
+    void (*on_schemas)(enum ph_err err, struct ph_str schemas, void *ctx);
+    void *ctx;
+};
+
+static struct question *ask(struct ph_arena *arena, const struct ph_stmt *stmt, struct ph_id tenant,
+                            struct ph_id id, int64_t version,
+                            void (*on_done)(struct ph_db_req *, enum ph_err, PGresult *), void *ctx)
+{
+    struct question *q = ph_arena_new_of(arena, struct question);
+
+    q->version = version;
+    q->ctx = ctx;
+    ph_db_req_init(&q->req, stmt, arena, on_done);
+    ph_db_add_id(&q->req, tenant);
+    ph_db_add_id(&q->req, id);
+    return q;
+}
+
+static void version_known(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct question *q = ph_container_of(req, struct question, req);
+
+    q->on_known(err == PH_OK && PQntuples(res) && ph_db_int(res, 0, 0) == q->version, q->ctx);
+}
+
+void ph_subscriptions_confirm(struct ph_db *db, struct ph_arena *arena,
+                              const struct ph_subscriptions *s,
+                              void (*on_known)(bool is_current, void *ctx), void *ctx)
+{
+    struct question *q = ask(arena, &ph_sql_application_version, s->tenant, s->application,
+                             s->config_version, version_known, ctx);
+
+    q->on_known = on_known;
+    ph_db_send(db, &q->req);
+}
+
+static void schemas_known(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct question *q = ph_container_of(req, struct question, req);
+
+    if (err == PH_OK && (!PQntuples(res) || ph_db_int(res, 0, 1) != q->version))
+        err = PH_ERR_NOT_FOUND;
+    q->on_schemas(err, err == PH_OK ? ph_db_str(res, 0, 0) : PH_STR_NONE, q->ctx);
+}
+
+void ph_event_type_schemas_load(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                                const struct ph_event_type_rule *rule,
+                                void (*on_loaded)(enum ph_err err, struct ph_str schemas,
+                                                  void *ctx),
+                                void *ctx)
+{
+    struct question *q = ask(arena, &ph_sql_event_type_schemas_load, tenant, rule->id,
+                             rule->version, schemas_known, ctx);
+
+    q->on_schemas = on_loaded;
+    ph_db_send(db, &q->req);
 }

@@ -435,6 +435,118 @@ static void an_endpoint_whose_filter_is_not_valid_counts_as_disabled(void **stat
     ph_subscriptions_unref(answer.loaded);
 }
 
+static void add_event_type(const struct tenant *tenant, const char *name, const char *validation)
+{
+    run_sql(
+        admin,
+        "INSERT INTO event_types (id, tenant_id, name, description, schemas, schema_validation) "
+        "VALUES ('%s', '%s', '%s', '', '{\"1\":{\"type\":\"object\"}}', '%s')",
+        uuid_text(new_id()), uuid_text(tenant->id), name, validation);
+}
+
+static long version_of(const struct tenant *tenant)
+{
+    return ask_number("SELECT config_version FROM applications WHERE id = '%s'",
+                      uuid_text(tenant->subscriptions.application));
+}
+
+static void a_change_of_what_is_checked_outdates_the_tenant_s_applications(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE event_types SET schema_validation = 'warn'",
+        "UPDATE event_types SET schemas = '{}'",
+        "UPDATE event_types SET archived = true",
+        "UPDATE event_types SET schema_validation = 'off'",
+        "UPDATE event_types SET schema_validation = 'enforce', archived = false",
+        "DELETE FROM event_types",
+    };
+    long red_version, blue_version = version_of(&blue);
+    (void)state;
+
+    red_version = version_of(&red);
+    add_event_type(&red, "a.a", "off");
+    run_sql(admin, "UPDATE event_types SET schemas = NULL");
+    assert_int_equal(version_of(&red), red_version);
+    add_event_type(&red, "a.b", "enforce");
+    assert_int_equal(version_of(&red), ++red_version);
+    run_sql(admin, "UPDATE event_types SET description = 'x', updated_at = now()");
+    assert_int_equal(version_of(&red), red_version);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        run_sql(admin, "%s", changes[i]);
+        assert_int_equal(version_of(&red), ++red_version); /* once, for both types */
+    }
+    assert_int_equal(version_of(&blue), blue_version);
+}
+
+static void on_known(bool is_current, void *ctx)
+{
+    struct answer *answer = ctx;
+
+    assert_false(answer->done);
+    answer->done = true;
+    answer->n = is_current;
+}
+
+static void on_schemas(enum ph_err err, struct ph_str schemas, void *ctx)
+{
+    struct answer *answer = ctx;
+
+    assert_false(answer->done);
+    answer->done = true;
+    answer->err = err;
+    answer->n = schemas.len;
+}
+
+static bool confirm(const struct ph_subscriptions *s)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct answer answer = {0};
+
+    ph_subscriptions_confirm(db, arena, s, on_known, &answer);
+    wait_until(&answer.done, "confirm");
+    ph_arena_free(arena);
+    return answer.n;
+}
+
+static enum ph_err load_schemas(const struct ph_event_type_rule *rule)
+{
+    struct ph_arena *arena = ph_arena_new();
+    struct answer answer = {0};
+
+    ph_event_type_schemas_load(db, arena, red.id, rule, on_schemas, &answer);
+    wait_until(&answer.done, "schemas");
+    ph_arena_free(arena);
+    assert_int_equal(answer.n, answer.err == PH_OK ? 23 : 0);
+    return answer.err;
+}
+
+static void rules_are_found_by_name_and_known_to_be_current(void **state)
+{
+    static const char *const names[] = {"b", "a.c", "a", "a-b", "Z", "a.b.c", "a.b"};
+    const struct ph_event_type_rule *rule;
+    struct answer answer;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        add_event_type(&red, names[i], i % 2 ? "warn" : "enforce");
+    add_event_type(&red, "a.off", "off");
+    answer = load(&red, PH_STR("app"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        rule = ph_subscriptions_rule(answer.loaded, ph_str_of(names[i]));
+        assert_non_null(rule);
+        assert_int_equal(rule->validation, i % 2 ? PH_SCHEMA_WARN : PH_SCHEMA_ENFORCE);
+    }
+    assert_null(ph_subscriptions_rule(answer.loaded, PH_STR("a.off")));
+    assert_null(ph_subscriptions_rule(answer.loaded, PH_STR("a.")));
+    rule = ph_subscriptions_rule(answer.loaded, PH_STR("a.b"));
+    assert_true(confirm(answer.loaded));
+    assert_int_equal(load_schemas(rule), PH_OK);
+    run_sql(admin, "UPDATE event_types SET schema_validation = 'warn'");
+    assert_false(confirm(answer.loaded));
+    assert_int_equal(load_schemas(rule), PH_ERR_NOT_FOUND);
+    ph_subscriptions_unref(answer.loaded);
+}
+
 static void deliveries_of_such_endpoints_wait_in_the_database(void **state)
 {
     static const struct {
@@ -595,6 +707,8 @@ int main(void)
         TEST(a_message_s_retry_schedule_is_its_type_s_else_its_tenant_s),
         TEST(a_filter_looks_at_the_payload_of_messages_that_pass_all_else),
         TEST(an_endpoint_whose_filter_is_not_valid_counts_as_disabled),
+        TEST(a_change_of_what_is_checked_outdates_the_tenant_s_applications),
+        TEST(rules_are_found_by_name_and_known_to_be_current),
         TEST(deliveries_of_such_endpoints_wait_in_the_database),
         TEST(configurations_are_loaded_in_the_order_asked_for),
         TEST(what_does_not_unseal_is_left_out),
