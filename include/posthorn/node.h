@@ -13,6 +13,7 @@
 #include "posthorn/retry.h"
 #include "posthorn/seal.h"
 
+struct ph_counts;
 struct ph_courier;
 struct ph_dispatcher;
 
@@ -37,6 +38,7 @@ struct ph_node {
     int n_couriers;
     struct ph_courier **couriers;
     struct ph_dispatcher *dispatcher;
+    struct ph_counts *counts; /* the dispatcher stores them: counts.h */
     struct ph_auth_news auth_news;
     _Atomic(const char *) url; /* where it listens; NULL: not yet */
     struct ph_node_slot slots[PH_NODE_SLOTS];

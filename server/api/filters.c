@@ -47,8 +47,8 @@ static struct ph_str query_name(struct ph_call *call, struct ph_faults *faults, 
     return value;
 }
 
-static size_t query_event_types(struct ph_call *call, struct ph_faults *faults,
-                                const struct ph_str **out)
+size_t ph_query_event_types(struct ph_call *call, struct ph_faults *faults,
+                            const struct ph_str **out)
 {
     struct ph_str *names;
     size_t n = ph_query_list(call, "event_types", &names);
@@ -100,7 +100,7 @@ void ph_query_message_filter(struct ph_call *call, struct ph_faults *faults,
     filter->before = query_bound(call, faults, "before");
     filter->channel = query_name(call, faults, "channel", PH_MESSAGE_NAME_CHARS_MAX);
     filter->tag = query_name(call, faults, "tag", PH_MESSAGE_NAME_CHARS_MAX);
-    filter->n_event_types = query_event_types(call, faults, &filter->event_types);
+    filter->n_event_types = ph_query_event_types(call, faults, &filter->event_types);
 }
 
 static struct ph_str body_name(struct ph_call *call, struct ph_faults *faults, json_t *body,
@@ -138,7 +138,7 @@ void ph_query_attempt_filter(struct ph_call *call, struct ph_faults *faults,
     filter->before = query_bound(call, faults, "before");
     filter->channel = query_name(call, faults, "channel", PH_MESSAGE_NAME_CHARS_MAX);
     filter->tag = query_name(call, faults, "tag", PH_MESSAGE_NAME_CHARS_MAX);
-    filter->n_event_types = query_event_types(call, faults, &filter->event_types);
+    filter->n_event_types = ph_query_event_types(call, faults, &filter->event_types);
     filter->status = ph_query_status(call, faults);
     filter->status_code_class =
         query_number(call, faults, "status_code_class", classes, sizeof classes / sizeof *classes,

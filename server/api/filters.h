@@ -12,6 +12,9 @@
 int64_t ph_query_time(struct ph_call *call, struct ph_faults *faults, const char *name,
                       int64_t def);
 
+/* Names of event_types; returns how many, *out NULL without. */
+size_t ph_query_event_types(struct ph_call *call, struct ph_faults *faults,
+                            const struct ph_str **out);
 /* before, after, channel, tag, event_types. with_content is read by ph_query_bool: it answers itself. */
 void ph_query_message_filter(struct ph_call *call, struct ph_faults *faults,
                              struct ph_message_filter *filter);

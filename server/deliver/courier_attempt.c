@@ -1,6 +1,7 @@
 #include "courier_internal.h"
 
 #include "posthorn/clock.h"
+#include "posthorn/counts.h"
 #include "posthorn/request_head.h"
 
 #include <sodium.h>
@@ -213,6 +214,14 @@ static void record(struct attempt *attempt, const struct verdict *v)
     } else {
         fail(attempt, v, &outcome);
     }
+    ph_counts_attempt(courier->node->counts,
+                      &(struct ph_counted){
+                          .tenant = payload->tenant,
+                          .application = payload->application,
+                          .event_type = payload->event_type,
+                          .wall_ms = ph_id_time_ms(attempt->id),
+                      },
+                      v->success, outcome.exhausted, outcome.duration_ms);
     outcome.release = courier_releases(target, 1);
     if (v->disable)
         courier_disable(target, v->status == 410

@@ -549,13 +549,13 @@ static void stop_anyway(struct ph_timer *timer)
     ph_loop_stop(ph_container_of(timer, struct ph_dispatcher, stop_timer)->loop);
 }
 
-/* Not before the matcher's last statement is answered, which may claim deliveries. */
+/* Not before the matcher's last statement is answered, which may claim deliveries, and the last counts are stored. */
 static void unregister(struct ph_timer *timer)
 {
     struct ph_dispatcher *d = ph_container_of(timer, struct ph_dispatcher, idle_timer);
     struct errand *errand;
 
-    if (!ph_matcher_is_idle(d->matcher)) {
+    if (!ph_matcher_is_idle(d->matcher) || ph_task_worker_store_counts(d->tasks)) {
         ph_timer_set(d->loop, timer, ph_loop_now_ms(d->loop) + IDLE_AGAIN_MS);
         return;
     }

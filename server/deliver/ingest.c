@@ -1,6 +1,7 @@
 #include "posthorn/ingest.h"
 
 #include "posthorn/clock.h"
+#include "posthorn/counts.h"
 #include "posthorn/dispatcher.h"
 #include "posthorn/log.h"
 
@@ -358,6 +359,20 @@ static void flush(struct ph_task *task)
         ph_message_batch_store(ingest->batch, ingest->db, stored, ingest);
 }
 
+/* One for later is counted when it is matched, one that an SQL client has sent likewise. */
+static void count(const struct ph_ingest_item *item)
+{
+    const struct ph_payload *payload = item->message.payload;
+
+    if (!item->message.deliver_ms)
+        ph_counts_message(item->ingest->node->counts, &(struct ph_counted){
+                                                          .tenant = payload->tenant,
+                                                          .application = payload->application,
+                                                          .event_type = item->message.event_type,
+                                                          .wall_ms = ph_clock_wall_ms(),
+                                                      });
+}
+
 static void accept_item(struct ph_ingest_item *item, struct ph_job_list *jobs)
 {
     struct ph_job *job;
@@ -368,6 +383,7 @@ static void accept_item(struct ph_ingest_item *item, struct ph_job_list *jobs)
         ph_metric_add(messages_matched, 1);
     else
         ph_metric_add(ingest_messages, 1);
+    count(item);
     finish(item, PH_OK);
 }
 

@@ -1,6 +1,7 @@
 #include "posthorn/task_worker.h"
 
 #include "posthorn/claim.h"
+#include "posthorn/counts.h"
 #include "posthorn/db.h"
 #include "posthorn/dispatcher.h"
 #include "posthorn/log.h"
@@ -11,7 +12,9 @@
 /* How often to look for tasks, and the pause between two steps: the database has more to do than these. */
 #define POLL_MS 500
 #define STEP_MS 20
-/* The same for expired payloads. */
+/* How often counts are stored. */
+#define COUNTS_MS 2000
+/* The same as for tasks, for expired payloads. */
 #define CLEAR_MS       (60 * 1000)
 #define CLEAR_AGAIN_MS 50
 
@@ -25,6 +28,8 @@ struct ph_task_worker {
     int idle;                          /* kinds of which none was due, one behind the other */
     struct ph_arena *clear_arena;      /* likewise */
     struct ph_timer clear_timer;
+    struct ph_timer counts_timer;
+    bool counts_in_flight;
     bool paused;
 };
 
@@ -105,6 +110,29 @@ static void clear(struct ph_timer *timer)
     ph_payloads_clear(worker->db, worker->clear_arena, cleared, worker);
 }
 
+static void counts_stored(enum ph_err err, void *ctx)
+{
+    (void)err;
+    ((struct ph_task_worker *)ctx)->counts_in_flight = false;
+}
+
+static void store_counts(struct ph_timer *timer)
+{
+    struct ph_task_worker *worker = ph_container_of(timer, struct ph_task_worker, counts_timer);
+
+    if (!worker->counts_in_flight && ph_db_ready(worker->db))
+        worker->counts_in_flight =
+            ph_counts_store(worker->node->counts, worker->db, counts_stored, worker);
+    ph_timer_set(worker->loop, timer, ph_loop_now_ms(worker->loop) + COUNTS_MS);
+}
+
+bool ph_task_worker_store_counts(struct ph_task_worker *worker)
+{
+    if (!worker->counts_in_flight)
+        store_counts(&worker->counts_timer);
+    return worker->counts_in_flight;
+}
+
 struct ph_task_worker *ph_task_worker_new(struct ph_loop *loop, struct ph_node *node)
 {
     struct ph_task_worker *worker = ph_calloc(1, sizeof *worker);
@@ -113,6 +141,7 @@ struct ph_task_worker *ph_task_worker_new(struct ph_loop *loop, struct ph_node *
     worker->node = node;
     worker->timer.on_timer = step;
     worker->clear_timer.on_timer = clear;
+    worker->counts_timer.on_timer = store_counts;
     worker->db = ph_db_new(loop, &(struct ph_db_options){
                                      .conninfo = node->config->database_url,
                                      .role = PH_DB_ENGINE,
@@ -122,6 +151,7 @@ struct ph_task_worker *ph_task_worker_new(struct ph_loop *loop, struct ph_node *
                                  });
     go_on_in(worker, POLL_MS);
     ph_timer_set(loop, &worker->clear_timer, ph_loop_now_ms(loop) + POLL_MS);
+    ph_timer_set(loop, &worker->counts_timer, ph_loop_now_ms(loop) + COUNTS_MS);
     return worker;
 }
 
@@ -135,6 +165,7 @@ void ph_task_worker_pause(struct ph_task_worker *worker)
 void ph_task_worker_free(struct ph_task_worker *worker)
 {
     ph_task_worker_pause(worker);
+    ph_timer_clear(worker->loop, &worker->counts_timer);
     ph_db_free(worker->db);
     free(worker);
 }

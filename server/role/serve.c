@@ -3,6 +3,7 @@
 #include "posthorn/api.h"
 #include "posthorn/claim.h"
 #include "posthorn/clock.h"
+#include "posthorn/counts.h"
 #include "posthorn/courier.h"
 #include "posthorn/data_key.h"
 #include "posthorn/dispatcher.h"
@@ -256,6 +257,7 @@ static enum ph_err start_node(struct server *s)
     node->guard = s->guard;
     node->proxy = s->proxy;
     node->couriers = s->couriers;
+    node->counts = ph_counts_new();
     for (; node->n_couriers < wanted && node->n_couriers < COURIERS_MAX; node->n_couriers++) {
         enum ph_err err =
             ph_courier_start(node, node->n_couriers, &s->problems, &s->couriers[node->n_couriers]);
@@ -406,6 +408,7 @@ int ph_serve_run(const struct ph_config *config, const struct ph_serve_options *
     ph_guard_free(s->guard);
     ph_proxy_free(s->proxy);
     ph_keyring_free(s->keyring);
+    ph_counts_free(s->node->counts);
     free(s->node);
     ph_buf_free(&s->problems);
     ph_buf_free(&s->url);

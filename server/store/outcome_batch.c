@@ -1,11 +1,12 @@
 #include "posthorn/outcome_batch.h"
 
+#include "posthorn/counts.h"
 #include "sql.h"
 
 #include <stdlib.h>
 
 #define BUCKET_MS (5 * 60 * 1000)
-#define DURATIONS 8
+#define DURATIONS PH_DURATION_STEPS
 
 /* The arrays of the statement, in the order of its parameters. */
 enum {
@@ -50,8 +51,6 @@ static const enum ph_db_array_of array_types[ARRAYS] = {
     PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,  PH_DB_I32S,   PH_DB_I32S,  PH_DB_I32S,
     PH_DB_BOOLS, PH_DB_I16S,
 };
-
-static const int64_t duration_bounds_ms[DURATIONS - 1] = {10, 30, 100, 300, 1000, 3000, 10000};
 
 /* Counts of one endpoint in one bucket. */
 struct tally {
@@ -123,16 +122,13 @@ static struct tally *tally_of(struct ph_outcome_batch *batch, const struct ph_ou
 static void count(struct ph_outcome_batch *batch, const struct ph_outcome *o)
 {
     struct tally *t = tally_of(batch, o);
-    int i = 0;
 
     if (o->status == PH_STATUS_SUCCESS)
         t->success++;
     else
         t->failure++;
     t->exhausted += o->exhausted;
-    while (i < DURATIONS - 1 && o->duration_ms > duration_bounds_ms[i])
-        i++;
-    t->durations[i]++;
+    t->durations[ph_duration_step(o->duration_ms)]++;
 }
 
 /* The attempt's operational event, as the statement numbers them; 0: it is none. */

@@ -93,3 +93,11 @@ class History:
             "VALUES (%s, to_timestamp(floor(extract(epoch FROM now() - %s * interval '1 minute') / 300) * 300), %s, %s, %s, %s, "
             "'{0,0,0,0,0,0,0,0}')",
             (to_uuid(endpoint["id"]), minutes, self.tenant, success, failure, exhausted))
+
+    def hour(self, hours=0, event_type="test.happened", messages=0, success=0, failure=0, exhausted=0, durations=None, owner=None):
+        """The counts of the hour that was so many hours ago, of the application or another owner (a wire id)."""
+        self.db.execute(
+            "INSERT INTO hourly_stats (owner_id, bucket, event_type, tenant_id, messages, success, failure, exhausted, "
+            "duration_counts) VALUES (%s, date_bin('1 hour', now() - %s * interval '1 hour', 'epoch'), %s, %s, %s, %s, %s, %s, %s)",
+            (to_uuid(owner) if owner else self.app, hours, event_type, self.tenant, messages, success, failure, exhausted,
+             durations or [success + failure, 0, 0, 0, 0, 0, 0, 0]))

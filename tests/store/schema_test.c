@@ -60,6 +60,8 @@ static const char seed[] =
     "    INSERT INTO delivery_stats (endpoint_id, bucket, tenant_id, success, failure, exhausted, "
     "duration_counts)"
     "      VALUES (ep, now(), t, 1, 0, 0, '{1,0,0,0,0,0,0,0}');"
+    "    INSERT INTO hourly_stats VALUES (app, now(), 'a.b', t, 1, 1, 0, 0, "
+    "'{1,0,0,0,0,0,0,0}');"
     "    INSERT INTO background_tasks (id, tenant_id, application_id, endpoint_id, type, params, "
     "since, until, cursor, stop)"
     "      VALUES (gen_random_uuid(), t, app, ep, 'endpoint.recover', '{}', msg, msg, msg, msg);"
@@ -291,6 +293,9 @@ static const char make_old[] =
     "duration_counts)"
     "      VALUES ('" TENANT_A
     "', day::timestamp AT TIME ZONE 'UTC' + interval '23 hours', '" TENANT_A "', 1, 0, 0, '{}');"
+    "    INSERT INTO hourly_stats VALUES ('" TENANT_A
+    "', day::timestamp AT TIME ZONE 'UTC' + interval '23 hours', 'a.b', '" TENANT_A
+    "', 1, 1, 0, 0, '{}');"
     "  END LOOP; END $$";
 
 static void only_old_partitions_are_dropped(void **state)
@@ -313,6 +318,8 @@ static void only_old_partitions_are_dropped(void **state)
         test_number(admin,
                     "SELECT count(*) FROM delivery_stats WHERE endpoint_id = '" TENANT_A "'"),
         2);
+    assert_int_equal(
+        test_number(admin, "SELECT count(*) FROM hourly_stats WHERE owner_id = '" TENANT_A "'"), 2);
     assert_int_equal(test_number(admin, "SELECT count(*) FROM message_uids WHERE event_id = 'e'"),
                      2);
     assert_int_equal(test_number(engine, "SELECT drop_partitions(1)"), 4);
