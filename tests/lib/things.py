@@ -1,7 +1,8 @@
 """One thing of every kind that the interface has, for tests that walk over all its operations.
 
-    things = Things(api, receiver.url())      made through the interface
+    things = Things(api, receiver.url())      made through the interface when they are asked for
     things.parameters(path)                   {name: value} for the {names} of a path of the document
+    things.of_kind("msg_id")                  one value
 
 A path parameter that stands for a kind of thing which is not made here is an AssertionError: who adds an operation with a
 new one adds the thing.
@@ -14,9 +15,9 @@ PARAMETER = re.compile(r"{(\w+)}")
 
 
 class Things:
-    def __init__(self, api, url):
-        """url: of a receiver. The endpoints have it."""
-        self.api, self.url = api, url
+    def __init__(self, api, url, mark="things"):
+        """url: of a receiver. The endpoints have it. mark: part of every text that is chosen here."""
+        self.api, self.url, self.mark = api, url, mark
         self._values = {}
 
     def parameters(self, path):
@@ -35,28 +36,45 @@ class Things:
         """Others are made for the next parameters."""
         self._values = {}
 
-    def _of(self, kind):
+    def of_kind(self, kind):
         return self.value("", kind)
 
+    def all(self):
+        """{kind: value} of one of each."""
+        return {kind: self.of_kind(kind) for kind in (name.removeprefix("_make_") for name in vars(Things) if name.startswith("_make_"))}
+
+    def _name(self):
+        return unique(self.mark)
+
+    def _made(self, status, path, **body):
+        return self.api.expect(status, "POST", path, json=body)["id"]
+
     def _make_app_id(self):
-        return self.api.new_app(uid=unique("things"), metadata={"of": "things"})["id"]
+        return self._made(201, "/app", name=self._name(), uid=self._name(), metadata={"of": self.mark})
 
     def _make_event_type_name(self):
-        return self.api.new_event_type(unique("things"))["name"]
+        return self.api.new_event_type(self._name(), description=self.mark)["name"]
 
     def _make_endpoint_id(self):
-        return self.api.new_endpoint(self._of("app_id"), self.url, uid=unique("things"), description="things")["id"]
+        app = self.of_kind("app_id")
+        made = self._made(201, f"/app/{app}/endpoint", url=self.url, uid=self._name(), description=self.mark, metadata={"of": self.mark})
+        self.api.expect(204, "PUT", f"/app/{app}/endpoint/{made}/headers", json={"headers": {"x-of": self.mark}})
+        return made
 
     def _make_msg_id(self):
-        self._of("endpoint_id")
-        return self.api.send(self._of("app_id"), {"of": "things"}, eventId=unique("things"))["id"]
+        self.of_kind("endpoint_id")
+        app, name = self.of_kind("app_id"), self.of_kind("event_type_name")
+        return self._made(202, f"/app/{app}/msg", eventType=name, payload={"of": self.mark}, eventId=self._name(), tags=[self.mark])
 
     def _make_attempt_id(self):
-        return self.api.wait_attempts(self._of("app_id"), self._of("msg_id"), 1)[0]["id"]
+        return self.api.wait_attempts(self.of_kind("app_id"), self.of_kind("msg_id"), 1)[0]["id"]
 
     def _make_task_id(self):
-        path = f"/app/{self._of('app_id')}/endpoint/{self._of('endpoint_id')}/recover"
-        return self.api.expect(202, "POST", path, json={"since": "2026-01-01T00:00:00Z"})["id"]
+        path = f"/app/{self.of_kind('app_id')}/endpoint/{self.of_kind('endpoint_id')}/recover"
+        return self._made(202, path, since="2026-01-01T00:00:00Z")
 
     def _make_operational_endpoint_id(self):
-        return self.api.expect(201, "POST", "/operational-webhook/endpoint", json={"url": self.url, "uid": unique("things")})["id"]
+        return self._made(201, "/operational-webhook/endpoint", url=self.url, uid=self._name(), description=self.mark)
+
+    def _make_key_id(self):
+        return self._made(201, "/api-key", name=self._name())

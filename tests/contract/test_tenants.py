@@ -1,0 +1,187 @@
+"""Two tenants: every operation of the document is asked with the key of one and the things of the other, in the path, in the
+query and in the body. Nothing of theirs is shown or changed. And without a key that is valid, nothing is answered at all."""
+import itertools
+import json
+import re
+import time
+
+import contract
+import httpx
+import pytest
+from client import unique
+from things import Things
+from wait import SLOWNESS, wait_for
+
+DOCUMENT = contract.load()
+OPERATIONS = sorted(operation for operation in DOCUMENT.operations if operation[1].startswith("/api/v1/"))
+NEED_A_KEY = [operation for operation in OPERATIONS if DOCUMENT.operations[operation].get("security") != []]
+WITH_PARAMETERS = [operation for operation in NEED_A_KEY if "{" in operation[1]]
+ID = re.compile(r"[a-z]+_[0-9A-Za-z]{22}")
+
+
+def each(operations):
+    return pytest.mark.parametrize("method, path", operations, ids=[" ".join(operation) for operation in operations])
+
+
+def example(method, path):
+    body = DOCUMENT.operations[method, path].get("requestBody")
+    if not body:
+        return None
+    media = DOCUMENT.resolve(body)["content"]["application/json"]
+    return media["example"] if "example" in media else DOCUMENT.resolve(next(iter(media["examples"].values())))["value"]
+
+
+class Side:
+    """A tenant with its key and its things, whose texts all have its mark."""
+
+    def __init__(self, world, name):
+        self.mark = unique(name)
+        self.tenant, self.key = world.server.new_tenant(self.mark)
+        self.api = world.server.api(self.key)
+        self.things = Things(self.api, world.receiver.url("/" + self.mark), self.mark)
+        self.things.all()
+
+    def url(self, path, parameters=None):
+        """A path of the document with this side's things, below /api/v1."""
+        return path.removeprefix("/api/v1").format(**parameters or self.things.parameters(path))
+
+
+class Pair:
+    def __init__(self, world, identity):
+        self.world, self.identity = world, identity
+        self.victim, self.stranger = Side(world, "victim"), Side(world, "stranger")
+        self.ids = set(self.victim.things.all().values())
+        for side in (self.victim, self.stranger):
+            for kind in ("mtls", "oauth"):
+                path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/" + kind
+                side.api.expect(204, "PUT", side.url(path), json=self.body("PUT", path))
+        self.ids |= {value for value in ID.findall(json.dumps(self.views()))}
+        self.database = world.server.database()
+        self.tables = [row[0] for row in self.database.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' "
+            "WHERE c.relnamespace = 'posthorn'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1")]
+        self.tenant = self.database.execute("SELECT id FROM tenants WHERE name = %s", [self.victim.mark]).fetchone()[0]
+        self.before = self.rows()
+        wait_for(self.is_at_rest, 30, "the victim's deliveries and tasks are done")
+
+    def body(self, method, path):
+        """The body that the document shows for an operation, None without."""
+        body = example(method, path)
+        return {**body, "identity": self.identity} if body and "identity" in body else body
+
+    def views(self):
+        """What the victim sees of its own: the answers to every GET."""
+        return [self.victim.api.expect(200, "GET", self.victim.url(path)) for method, path in NEED_A_KEY if method == "GET"]
+
+    def is_at_rest(self):
+        """What the server does by itself for the victim is done: nothing has changed for a second, and nothing is owed."""
+        before, self.before = self.before, self.rows()
+        if self.before == before and not (self.before["deliveries"] or self.before["endpoint_schedule"]):
+            return True
+        time.sleep(1)
+
+    def rows(self):
+        """{table: checksum of the victim's rows}. When a key was used last is no change."""
+        def checksum(table):
+            query = f"SELECT md5(string_agg((to_jsonb(t) - 'last_used_at')::text, '|' ORDER BY to_jsonb(t)::text)) FROM {table} t WHERE tenant_id = %s"
+            return self.database.execute(query, [self.tenant]).fetchone()[0]
+        return {table: checksum(table) for table in self.tables}
+
+    def ask(self, method, path, body=None, **query):
+        """The stranger's request; the response, in which nothing is of the victim but what the request itself named."""
+        response = self.stranger.api.request(method, path.removeprefix("/api/v1"), params=query, json=body)
+        given = path + json.dumps([body, query])
+        text = response.text + str(response.headers)
+        shown = [value for value in self.ids | {self.victim.mark} if value in text and value not in given]
+        assert not shown, f"{method} {path} shows {shown} of another tenant: {response.text[:2000]}"
+        assert self.rows() == self.before, f"{method} {path} changes something of another tenant"
+        return response
+
+
+@pytest.fixture(scope="module")
+def pair(world, authority):
+    return Pair(world, authority.client())
+
+
+def mixtures(pair, path):
+    """Every mixture of one's own and the other's things in a path, but for all of one's own."""
+    theirs, own = pair.victim.things.parameters(path), pair.stranger.things.parameters(path)
+    for foreign in itertools.product((True, False), repeat=len(own)):
+        if any(foreign):
+            yield path.format(**{name: theirs[name] if is_theirs else own[name] for name, is_theirs in zip(own, foreign)})
+
+
+@each(WITH_PARAMETERS)
+def test_things_of_another_tenant_are_not_there(pair, method, path):
+    for mixed in mixtures(pair, path):
+        status = pair.ask(method, mixed, pair.body(method, path)).status_code
+        if (method, path) == ("PUT", "/api/v1/event-type/{event_type_name}"):
+            assert status == 201, "each tenant has names of its own"
+            pair.stranger.api.expect(204, "DELETE", mixed.removeprefix("/api/v1"), params={"expunge": "true"})
+        else:
+            assert status in (401, 403, 404), mixed
+
+
+def foreign(pair, value):
+    """A body, in which every id is one of the other tenant's, of the same kind."""
+    if isinstance(value, list):
+        return [foreign(pair, part) for part in value]
+    if isinstance(value, dict):
+        return {key: foreign(pair, part) for key, part in value.items()}
+    if isinstance(value, str) and ID.fullmatch(value):
+        return next((known for known in sorted(pair.ids) if known.split("_")[0] == value.split("_")[0]), value)
+    return value
+
+
+@each([operation for operation in NEED_A_KEY if example(*operation) and ID.search(json.dumps(example(*operation)))])
+def test_things_of_another_tenant_in_a_body_are_not_there(pair, method, path):
+    body = foreign(pair, example(method, path))
+    assert pair.ids & set(ID.findall(json.dumps(body)))
+    pair.ask(method, path.format(**pair.stranger.things.parameters(path)), body)
+
+
+def query_names(method, path):
+    return {p["name"] for p in map(DOCUMENT.resolve, DOCUMENT.operations[method, path]["parameters"]) if p["in"] == "query"}
+
+
+@each([operation for operation in NEED_A_KEY if operation[0] == "GET"])
+def test_things_of_another_tenant_in_a_query_are_not_there(pair, method, path):
+    """Iterators and filters: each page is of one's own."""
+    where, names = path.format(**pair.stranger.things.parameters(path)), query_names(method, path)
+    assert pair.ask(method, where).status_code == 200
+    for name in sorted(names & {"iterator", "endpoint_id"}):
+        for value in sorted(pair.ids):
+            for sign in ("", "-") if name == "iterator" else ("",):
+                assert pair.ask(method, where, **{name: sign + value}).status_code in (200, 404, 422)
+
+
+BAD_KEYS = {"no key": None, "an empty one": "Bearer", "no bearer": "Basic dXNlcjpwYXNz", "garbage": "Bearer ';--",
+            "a key of another server": "Bearer phk_" + "A" * 43, "too long": "Bearer phk_" + "A" * 5000}
+
+
+@pytest.fixture(scope="module")
+def revoked(pair):
+    """A key of the victim that once was valid."""
+    made = pair.victim.api.expect(201, "POST", "/api-key", json={"name": pair.victim.mark})
+    with pair.world.server.api(made["key"]) as api:
+        assert api.get("/app").status_code == 200
+    pair.victim.api.expect(204, "DELETE", f"/api-key/{made['id']}")
+    pair.before = pair.rows()
+    return made["key"]
+
+
+@each(NEED_A_KEY)
+def test_nothing_is_answered_without_a_valid_key(pair, revoked, method, path):
+    url = pair.world.url + path.format(**pair.victim.things.parameters(path))
+    with httpx.Client(trust_env=False, timeout=30 * SLOWNESS) as client:
+        for what, key in {**BAD_KEYS, "a revoked key": "Bearer " + revoked}.items():
+            response = client.request(method, url, json=pair.body(method, path), headers={"Authorization": key} if key else {})
+            contract.check(response)
+            assert response.status_code == 401 and response.headers["www-authenticate"] == "Bearer", what
+    assert pair.rows() == pair.before
+
+
+def test_the_victim_sees_all_of_it(pair):
+    """Else there was nothing to be hidden."""
+    text = json.dumps(pair.views())
+    assert pair.victim.mark in text and all(value in text for value in pair.ids)
