@@ -71,7 +71,7 @@ function checkFirstScreen(entry: string, pages: string[]) {
   if (bytes > FIRST_SCREEN_BYTES) throw new Error(`more than ${FIRST_SCREEN_BYTES / 1000} kB`)
 }
 
-checkFirstScreen('dashboard.html', ['src/features/application/ApplicationList.tsx'])
+checkFirstScreen('dashboard.html', ['src/features/overview/Overview.tsx'])
 
 const parts: Buffer[] = []
 let at = 0

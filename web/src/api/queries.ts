@@ -2,7 +2,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { api, take, type EventType } from './client'
 
-export const useTenant = () => useQuery({ queryKey: ['tenant'], queryFn: () => take(api.GET('/api/v1/tenant')), staleTime: 60_000 })
+export const useTenant = () =>
+  useQuery({ queryKey: ['tenant'], queryFn: () => take(api.GET('/api/v1/tenant')), staleTime: 60_000 })
 
 export const useApplication = (app: string) =>
   useQuery({ queryKey: ['app', app], queryFn: () => take(api.GET('/api/v1/app/{app_id}', { params: { path: { app_id: app } } })), staleTime: 10_000 })

@@ -37,9 +37,14 @@ export default function Palette({ onClose }: { onClose: () => void }) {
 
   const go = (href: string) => () => navigate(href)
   const commands: Command[] = [
+    { id: 'overview', text: 'Overview', run: go('/') },
     { id: 'applications', text: 'Applications', run: go('/app') },
     { id: 'new-application', text: 'New application', run: go('/app?new') },
+    { id: 'event-types', text: 'Event types', run: go('/event-type') },
+    { id: 'new-event-type', text: 'New event type', run: go('/event-type/new') },
     { id: 'tasks', text: 'Background tasks', run: go('/task') },
+    { id: 'settings', text: 'Settings', run: go('/settings') },
+    { id: 'operational', text: 'Operational webhooks', run: go('/settings/operational') },
     { id: 'docs', text: 'API documentation', run: () => location.assign('/docs') },
     { id: 'theme', text: theme() === 'dark' ? 'Light theme' : 'Dark theme', run: () => setTheme(theme() === 'dark' ? 'light' : 'dark') },
     { id: 'sign-out', text: 'Sign out', run: () => credential.forget() },

@@ -1,8 +1,7 @@
-import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react'
 import { Link, useLocation } from 'wouter'
-import { api, take } from '@/api/client'
 import { credential } from '@/api/credential'
+import { useTenant } from '@/api/queries'
 import { Button, IconButton } from '@/ui/Button'
 import { Icon, type IconName } from '@/ui/Icon'
 import { Logo } from '@/ui/Logo'
@@ -11,19 +10,22 @@ import { setTheme, theme } from './theme'
 const Palette = lazy(() => import('./Palette'))
 
 const PLACES: [text: string, href: string, icon: IconName][] = [
+  ['Overview', '/', 'home'],
   ['Applications', '/app', 'apps'],
+  ['Event types', '/event-type', 'tag'],
   ['Background tasks', '/task', 'tasks'],
+  ['Settings', '/settings', 'settings'],
 ]
 
 function isWithin(location: string, href: string) {
-  return location === href || location.startsWith(href + '/')
+  return href === '/' ? location === '/' : location === href || location.startsWith(href + '/')
 }
 
 export function Shell({ children }: { children: ReactNode }) {
   const [location] = useLocation()
   const [menuOpen, setMenuOpen] = useState(false)
   const [paletteOpen, setPaletteOpen] = useState(false)
-  const tenant = useQuery({ queryKey: ['tenant'], queryFn: () => take(api.GET('/api/v1/tenant')), staleTime: 60_000 })
+  const tenant = useTenant()
 
   useEffect(() => setMenuOpen(false), [location])
   useEffect(() => {

@@ -70,7 +70,7 @@ export function ActionDialog({ title, action, danger, run, onClose, children, ty
         )}
         {error !== undefined && <Note tone="bad">{messageOf(error)}</Note>}
         <div className="dialog-actions">
-          <Button onPress={onClose}>Keep as it is</Button>
+          <Button onPress={onClose}>{danger ? 'Keep as it is' : 'Cancel'}</Button>
           <Button type="submit" look={danger ? 'danger' : 'primary'} isDisabled={blocked || busy}>
             {busy ? 'One moment…' : action}
           </Button>

@@ -1,0 +1,122 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState, type FormEvent } from 'react'
+import { useParams } from 'wouter'
+import { api, take, type Schemas, type Tenant } from '@/api/client'
+import { fieldsOf, messageOf } from '@/api/error'
+import { useTenant } from '@/api/queries'
+import { parseSchedule, schedule } from '@/lib/time'
+import { Button } from '@/ui/Button'
+import { Select, TextField } from '@/ui/Field'
+import { Page, Tabs } from '@/ui/Page'
+import { Failure, Note, Skeleton } from '@/ui/State'
+import { tell } from '@/ui/Toast'
+import { Operational } from './Operational'
+
+export default function Settings() {
+  const { tab } = useParams()
+  const tenant = useTenant()
+  return (
+    <Page title="Settings">
+      <Tabs
+        label="Parts of the settings"
+        tabs={[
+          ['Tenant', '/settings'],
+          ['Operational webhooks', '/settings/operational'],
+        ]}
+      />
+      {tab === 'operational' ? (
+        <Operational />
+      ) : tenant.error ? (
+        <Failure error={tenant.error} retry={() => void tenant.refetch()} />
+      ) : tenant.data ? (
+        <TenantForm tenant={tenant.data} />
+      ) : (
+        <Skeleton lines={5} />
+      )}
+    </Page>
+  )
+}
+
+type Profile = Schemas['SignatureProfile']
+
+const PROFILES: readonly (readonly [Profile, string])[] = [
+  ['standard', 'Standard Webhooks'],
+  ['stripe', 'Stripe-Signature'],
+  ['github', 'X-Hub-Signature-256 (GitHub)'],
+  ['shopify', 'X-Shopify-Hmac-Sha256'],
+  ['slack', 'X-Slack-Signature'],
+  ['hmac-hex', 'Plain HMAC, hex'],
+  ['hmac-base64', 'Plain HMAC, base64'],
+]
+
+function TenantForm({ tenant }: { tenant: Tenant }) {
+  const queries = useQueryClient()
+  const [name, setName] = useState(tenant.name)
+  const [prefix, setPrefix] = useState(tenant.headerPrefix)
+  const [profile, setProfile] = useState<Profile>(tenant.signatureProfile)
+  const [header, setHeader] = useState(tenant.signatureHeader ?? '')
+  const [retries, setRetries] = useState(tenant.retrySchedule ? schedule(tenant.retrySchedule) : '')
+  const [error, setError] = useState<unknown>()
+  const faults = fieldsOf(error)
+  const parsed = parseSchedule(retries)
+  const retryFault = 'wrong' in parsed ? `“${parsed.wrong}” is no time like 30 s, 5 min or 2 h.` : faults.retrySchedule
+  const isPlain = profile === 'hmac-hex' || profile === 'hmac-base64'
+
+  async function submit(event: FormEvent) {
+    event.preventDefault()
+    if ('wrong' in parsed) return
+    const body = {
+      name,
+      headerPrefix: prefix,
+      signatureProfile: profile,
+      signatureHeader: isPlain && header ? header : null,
+      retrySchedule: parsed.seconds.length > 0 ? parsed.seconds : null,
+    }
+    try {
+      await take(api.PATCH('/api/v1/tenant', { body }))
+      await queries.invalidateQueries({ queryKey: ['tenant'] })
+      setError(undefined)
+      tell.done('Changes saved.')
+    } catch (cause) {
+      setError(cause)
+    }
+  }
+
+  return (
+    <form onSubmit={submit} className="form">
+      <TextField label="Name" value={name} onChange={setName} error={faults.name} />
+      <TextField
+        label="Retry after"
+        value={retries}
+        onChange={setRetries}
+        error={retryFault}
+        placeholder="5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h"
+        hint="The waits between attempts, for endpoints and event types without their own. Empty: those of the server."
+      />
+      <Select
+        label="Signature"
+        value={profile}
+        onChange={value => setProfile(value as Profile)}
+        options={PROFILES}
+        hint="How requests are signed. Change it only when your receivers check another one."
+      />
+      {profile === 'standard' && (
+        <TextField
+          label="Header prefix"
+          value={prefix}
+          onChange={setPrefix}
+          error={faults.headerPrefix}
+          hint={`Requests carry ${prefix || 'webhook'}-id, ${prefix || 'webhook'}-timestamp and ${prefix || 'webhook'}-signature.`}
+          mono
+        />
+      )}
+      {isPlain && <TextField label="Signature header" value={header} onChange={setHeader} error={faults.signatureHeader} placeholder="X-Signature" mono />}
+      {error !== undefined && <Note tone="bad">{messageOf(error)}</Note>}
+      <div className="form-foot">
+        <Button type="submit" look="primary">
+          Save
+        </Button>
+      </div>
+    </form>
+  )
+}
