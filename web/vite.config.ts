@@ -1,6 +1,6 @@
 import react from '@vitejs/plugin-react'
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vite'
+import { defineConfig } from 'vitest/config'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
@@ -8,6 +8,7 @@ export default defineConfig({
   root: here('.'),
   plugins: [react()],
   resolve: { alias: { '@': here('src') } },
+  test: { include: ['src/**/*.test.ts'] },
   server: { proxy: { '/api': process.env.POSTHORN_URL ?? 'http://127.0.0.1:8071' } },
   build: {
     outDir: here('../build/web/dist'),

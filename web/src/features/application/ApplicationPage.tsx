@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { useLocation, useParams } from 'wouter'
+import { useLocation, useParams, useSearchParams } from 'wouter'
 import { api, take, type Application } from '@/api/client'
 import { useApplication } from '@/api/queries'
 import { Button } from '@/ui/Button'
@@ -17,8 +17,9 @@ import { SendDialog } from './SendDialog'
 
 export default function ApplicationPage() {
   const { app = '', tab } = useParams()
+  const [search] = useSearchParams()
   const { data: application, error, refetch } = useApplication(app)
-  const [open, setOpen] = useState<'edit' | 'delete' | 'send'>()
+  const [open, setOpen] = useState<'edit' | 'delete' | 'send' | undefined>(search.has('send') ? 'send' : undefined)
   const close = () => setOpen(undefined)
 
   if (error) return <Page title="Application" above={[['Applications', '/app']]} children={<Failure error={error} retry={() => void refetch()} />} />

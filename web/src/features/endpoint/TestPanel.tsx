@@ -1,6 +1,4 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
-import { Link } from 'wouter'
 import { api, take, type Attempt, type Endpoint } from '@/api/client'
 import { messageOf } from '@/api/error'
 import { useEventTypes } from '@/api/queries'
@@ -15,7 +13,6 @@ import { Note } from '@/ui/State'
 
 // One attempt, at once, whatever the endpoint's filters and state; its outcome stands beside it.
 export function TestPanel({ app, endpoint }: { app: string; endpoint: Endpoint }) {
-  const queries = useQueryClient()
   const catalogue = useEventTypes()
   const types = (catalogue.data ?? []).filter(type => !type.archived)
   const [chosen, setChosen] = useState<string>()
@@ -41,7 +38,6 @@ export function TestPanel({ app, endpoint }: { app: string; endpoint: Endpoint }
           }),
         ),
       )
-      await queries.invalidateQueries({ queryKey: ['endpoint', app, endpoint.id] })
     } catch (cause) {
       setError(cause)
     } finally {
@@ -53,6 +49,7 @@ export function TestPanel({ app, endpoint }: { app: string; endpoint: Endpoint }
     <div className="halves">
       <form onSubmit={submit} className="stack">
         <h2>Send a test event</h2>
+        <p className="hint">One attempt at once, whatever this endpoint has chosen. It is signed like any other; nothing of it is kept.</p>
         {types.length > 0 ? (
           <Select
             label="Event type"
@@ -82,7 +79,6 @@ export function TestPanel({ app, endpoint }: { app: string; endpoint: Endpoint }
               facts={[
                 ['Outcome', <AttemptOutcome attempt={outcome} />],
                 ['Took', `${outcome.responseDurationMs} ms`],
-                ['Message', <Link href={`/app/${app}/msg/${outcome.msgId}`}>{outcome.msgId}</Link>],
               ]}
             />
             <h3>{outcome.responseStatusCode === 0 ? 'What went wrong' : 'Answer'}</h3>

@@ -19,19 +19,19 @@ export function AttemptDetail({ app, attempt }: { app: string; attempt: Attempt 
   const hidden = (headers.data?.sensitive ?? []).map(name => [name, 'hidden'])
   return (
     <div className="halves details-body">
-      <section className="stack" aria-label="Request">
+      <div role="group" className="stack" aria-label="Request">
         <h3>Request</h3>
         <p className="mono">POST {attempt.url}</p>
         {headers.isPending && <Skeleton lines={4} />}
         {headers.error && <Failure error={headers.error} />}
         <Headers rows={[...sent, ...hidden]} />
-      </section>
-      <section className="stack" aria-label="Answer">
+      </div>
+      <div role="group" className="stack" aria-label="Answer">
         <h3>{attempt.responseStatusCode === 0 ? 'No answer' : `Answer ${attempt.responseStatusCode}`}</h3>
         <p className="quiet number">after {attempt.responseDurationMs} ms</p>
         <Headers rows={headers.data?.responseHeaders ?? []} />
         <Body text={attempt.response} label={`Answer of ${attempt.id}`} />
-      </section>
+      </div>
     </div>
   )
 }

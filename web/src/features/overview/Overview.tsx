@@ -75,7 +75,7 @@ function Checklist({ progress: { application, endpoint, message, delivered } }: 
   const steps: [done: boolean, text: string, why: string, href: string, action: string][] = [
     [Boolean(application), 'Create an application', 'One for each customer of yours who gets webhooks.', '/app?new', 'Create'],
     [Boolean(endpoint), 'Give it an endpoint', 'The URL where this customer wants them.', `${home}/endpoint/new`, 'Add'],
-    [Boolean(message), 'Send a message', 'From here, or with the code below.', endpoint ? `${home}/endpoint/${endpoint}/test` : home, 'Send'],
+    [Boolean(message), 'Send a message', 'From here, or with the code below.', `${home}?send`, 'Send'],
     [delivered, 'See it delivered', 'Every attempt is kept, with what came back.', message ? `${home}/msg/${message}` : home, 'Look'],
   ]
   const next = steps.findIndex(([done]) => !done)

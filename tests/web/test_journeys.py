@@ -1,0 +1,233 @@
+"""What people come for, from the first click to what the receiver sees."""
+import pytest
+from playwright.sync_api import expect
+from receiver import ok, status
+from standardwebhooks import Webhook, WebhookVerificationError
+from wait import wait_for
+
+
+def verify(secret, request):
+    Webhook(secret).verify(request.body, dict(request.headers))
+
+
+def test_signing_in_and_out(open_page, tenant):
+    page = open_page("/dashboard/app")
+    page.get_by_label("API key").fill("phk_" + "x" * 43)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("This API key is not known here.")).to_be_visible()
+    page.get_by_label("API key").fill(tenant.key)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Applications")).to_be_visible()
+    expect(page.get_by_text("Tenant of a test")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Applications")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    assert page.evaluate("JSON.stringify([sessionStorage, localStorage])").find(tenant.key) < 0
+    page.reload()
+    expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_a_key_that_ends_leads_back_to_signing_in(open_page, server, tenant):
+    page = open_page("/dashboard/app", tenant.key)
+    expect(page.get_by_role("heading", name="Applications")).to_be_visible()
+    page.evaluate("sessionStorage.setItem('posthorn.key', 'phk_" + "y" * 43 + "')")
+    page.get_by_role("link", name="Event types").click()
+    expect(page.get_by_text("The API key is no longer valid. Sign in again.")).to_be_visible()
+
+
+def test_the_first_delivery(open_page, tenant, receiver):
+    """From nothing to an event at a receiver, along the first steps."""
+    page = open_page("/dashboard", tenant.key)
+    page.get_by_role("link", name="Create").click()
+    page.get_by_label("Name").fill("Acme")
+    page.get_by_label("Uid").fill("acme")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name="Acme")).to_be_visible()
+    page.get_by_role("link", name="Overview", exact=True).click()
+    page.get_by_role("link", name="Add").click()
+    page.get_by_label("URL", exact=True).fill(receiver.url("/hook"))
+    page.get_by_role("button", name="Create endpoint").click()
+    page.get_by_label("Event type").fill("invoice.paid")
+    page.get_by_label("Payload").fill('{"test": true}')
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("region", name="What came of it").get_by_text("200")).to_be_visible()
+    assert receiver.wait(1, "/hook")[0].body == b'{"test":true}'
+    page.get_by_role("link", name="Overview", exact=True).click()
+    page.get_by_role("link", name="Send").click()
+    page.get_by_label("Event type").fill("invoice.paid")
+    page.get_by_label("Payload").fill('{"invoice": 12345678901234567890}')
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("heading", name="invoice.paid")).to_be_visible()
+    expect(page.get_by_text("Delivered")).to_be_visible()
+    expect(page.get_by_label("Payload", exact=True)).to_contain_text("12345678901234567890")
+    assert receiver.wait(2, "/hook")[1].body == b'{"invoice": 12345678901234567890}'
+    page.get_by_role("link", name="Overview", exact=True).click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_role("list", name="First steps")).to_have_count(0)
+
+
+def test_finding_and_resending_a_failed_message(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app(name="Acme")
+    endpoint = api.new_endpoint(app, receiver.url("/hook"), retrySchedule=[])
+    receiver.script("/hook", *[ok()] * 5, status(422, b"no such invoice"), *[ok()] * 5)
+    sent = []
+    for i in range(11):
+        sent.append(api.send(app, {"number": i}, event_type="invoice.paid")["id"])
+        receiver.wait(i + 1, "/hook")
+    failed = next(m["id"] for m in api.pages(f"/app/{app['id']}/msg") if m["payload"] == {"number": 5})
+    wait_for(lambda: api.attempts(app, failed) and api.attempts(app, failed)[0]["status"] == 2, 10, "the failure is recorded")
+
+    page = open_page("/dashboard/app", tenant.key)
+    page.get_by_role("link", name="Acme").click()
+    page.get_by_role("link", name=endpoint["url"]).click()
+    page.get_by_label("Outcome").select_option("Failed")
+    expect(page.get_by_role("table", name="Deliveries").get_by_role("row")).to_have_count(2)
+    assert "status=2" in page.url, "the view can be shared"
+    page.get_by_role("row", name=failed).get_by_role("link").click()
+    expect(page.get_by_label("Payload", exact=True)).to_contain_text('"number": 5')
+    expect(page.get_by_text("no such invoice")).to_be_visible()
+    page.get_by_role("button", name=f"Resend to {endpoint['url']}").click()
+    expect(page.get_by_text("It goes out once more now.")).to_be_visible()
+    expect(page.get_by_text("Delivered")).to_be_visible()
+    assert receiver.wait(12, "/hook")[-1].body == b'{"number":5}'
+    page.go_back()
+    expect(page.get_by_text("No delivery like that.")).to_be_visible()
+
+
+def test_rotating_a_secret(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app()
+    endpoint = api.new_endpoint(app, receiver.url("/hook"))
+    old = api.secret(app, endpoint)
+    page = open_page(f"/dashboard/app/{app['id']}/endpoint/{endpoint['id']}/signing", tenant.key)
+    expect(page.get_by_role("heading", name="Secret", exact=True)).to_be_visible()
+    assert old not in page.content(), "it is hidden until it is asked for"
+    page.get_by_role("button", name="Reveal").click()
+    expect(page.get_by_text(old).first).to_be_visible()
+    page.get_by_role("button", name="Rotate…").click()
+    page.get_by_label("Grace").select_option("1 hour")
+    page.get_by_role("button", name="Rotate", exact=True).click()
+    expect(page.get_by_text("Rotated: both secrets sign until")).to_be_visible()
+    expect(page.get_by_text(old)).to_have_count(0)
+    new = api.secret(app, endpoint)
+    assert new != old
+    expect(page.get_by_text(new).first).to_be_visible()
+    page.get_by_role("button", name="Hide").click()
+    expect(page.get_by_text(new)).to_have_count(0)
+    api.send(app)
+    request = receiver.wait(1, "/hook")[0]
+    verify(old, request)
+    verify(new, request)
+    with pytest.raises(WebhookVerificationError):
+        verify("whsec_" + "A" * 32, request)
+
+
+def test_recovering_what_failed(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app()
+    endpoint = api.new_endpoint(app, receiver.url("/hook"), retrySchedule=[])
+    receiver.script("/hook", *[status(500)] * 3)
+    for message in [api.send(app) for _ in range(3)]:
+        api.wait_attempts(app, message, 1)
+    page = open_page(f"/dashboard/app/{app['id']}/endpoint/{endpoint['id']}", tenant.key)
+    page.get_by_role("button", name="More for this endpoint").click()
+    page.get_by_role("menuitem", name="Recover what failed…").click()
+    page.get_by_role("button", name="Recover", exact=True).click()
+    expect(page.get_by_role("heading", name="Recover what failed")).to_be_visible()
+    expect(page.get_by_text("Finished")).to_be_visible()
+    receiver.wait(6, "/hook")
+    page.get_by_role("link", name=endpoint["id"]).click()
+    expect(page.get_by_role("table", name="Deliveries").get_by_text("Delivered")).to_have_count(3)
+
+
+def test_pausing_holds_deliveries_until_resuming(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app()
+    endpoint = api.new_endpoint(app, receiver.url("/hook"))
+    page = open_page(f"/dashboard/app/{app['id']}/endpoint/{endpoint['id']}", tenant.key)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused. Deliveries wait until you resume it.")).to_be_visible()
+    api.send(app)
+    expect(page.get_by_role("definition").nth(3)).to_have_text("1")
+    assert not receiver.requests
+    page.get_by_role("button", name="Resume").click()
+    receiver.wait(1, "/hook")
+    expect(page.get_by_role("table", name="Deliveries").get_by_text("Delivered")).to_be_visible()
+
+
+def test_deleting_is_confirmed_by_name(open_page, tenant):
+    app = tenant.api.new_app(name="Acme", uid="acme-inc")
+    page = open_page(f"/dashboard/app/{app['id']}", tenant.key)
+    page.get_by_role("button", name="More for this application").click()
+    page.get_by_role("menuitem", name="Delete…").click()
+    delete = page.get_by_role("button", name="Delete it")
+    expect(delete).to_be_disabled()
+    page.get_by_label("Type acme-inc to confirm").fill("acme")
+    page.keyboard.press("Enter")
+    expect(delete).to_be_disabled()
+    page.get_by_role("button", name="Keep as it is").click()
+    tenant.api.expect(200, "GET", f"/app/{app['id']}")
+    page.get_by_role("button", name="More for this application").click()
+    page.get_by_role("menuitem", name="Delete…").click()
+    page.get_by_label("Type acme-inc to confirm").fill("acme-inc")
+    delete.click()
+    expect(page.get_by_text("Acme was deleted.")).to_be_visible()
+    expect(page.get_by_text("No application yet.")).to_be_visible()
+    tenant.api.expect(404, "GET", f"/app/{app['id']}")
+
+
+def test_faults_of_a_form_stand_at_their_fields(open_page, tenant):
+    app = tenant.api.new_app(uid="taken")
+    page = open_page("/dashboard/app?new", tenant.key)
+    page.get_by_label("Name").fill("Acme")
+    page.get_by_label("Uid").fill("not a uid")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_label("Uid")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Uid").fill("taken")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.goto(f"/dashboard/app/{app['id']}/endpoint/new")
+    page.get_by_label("URL", exact=True).fill("ftp://example.com")
+    page.get_by_role("button", name="Create endpoint").click()
+    expect(page.get_by_label("URL", exact=True)).to_have_attribute("aria-invalid", "true")
+
+
+def test_an_event_type_from_its_schema_to_the_archive(open_page, tenant):
+    page = open_page("/dashboard/event-type", tenant.key)
+    page.get_by_role("link", name="New event type").first.click()
+    page.get_by_label("Name").fill("invoice.paid")
+    page.get_by_label("Description").fill("An invoice was paid.")
+    page.get_by_label("JSON Schema").fill('{"type": "object", "properties": {"amount": {"type": "integer", "minimum": 7}}}')
+    expect(page.get_by_role("region", name="Example").first).to_contain_text('"amount": 7')
+    page.get_by_role("button", name="Create event type").click()
+    expect(page.get_by_role("heading", name="invoice.paid")).to_be_visible()
+    page.get_by_role("button", name="Deprecate").click()
+    expect(page.get_by_text("Deprecated", exact=True)).to_be_visible()
+    page.get_by_role("button", name="More for this event type").click()
+    page.get_by_role("menuitem", name="Archive…").click()
+    page.get_by_role("button", name="Archive it").click()
+    expect(page.get_by_text("invoice.paid is in the archive.")).to_be_visible()
+    expect(page.get_by_text("No event type yet.")).to_be_visible()
+    page.get_by_text("Archived too").click()
+    expect(page.get_by_role("link", name="invoice.paid")).to_be_visible()
+
+
+def test_a_log_of_thousands_stays_small_in_the_page(open_page, tenant):
+    api = tenant.api
+    app = api.new_app()
+    for _ in range(2):
+        messages = [{"eventType": "invoice.paid", "payload": {}}] * 500
+        api.expect(202, "POST", f"/app/{app['id']}/msg/batch", json={"messages": messages})
+    page = open_page(f"/dashboard/app/{app['id']}/msg", tenant.key)
+    log = page.get_by_role("table", name="Messages")
+    page.get_by_role("button", name="Load more").click()
+    expect(log.get_by_role("row").first).to_be_visible()
+
+    def at_the_end():
+        page.mouse.wheel(0, 100_000)
+        return page.get_by_text("That is all.").is_visible()
+    wait_for(at_the_end, 20, "the end of the log")
+    assert log.get_attribute("aria-rowcount") == "1001"
+    assert log.get_by_role("row").count() < 150
