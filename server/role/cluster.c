@@ -315,7 +315,7 @@ static pid_t start_postmaster(struct ph_arena *arena, const struct ph_cluster_pl
                     "-c",
                     "shared_buffers=256MB",
                     "-c",
-                    "max_connections=100",
+                    "max_connections=200",
                     "-c",
                     "wal_compression=on",
                     "-c",
