@@ -20,9 +20,9 @@
 
 struct ph_auth;
 
-/* db: role engine. */
-struct ph_auth *ph_auth_new(struct ph_loop *loop, struct ph_db *db,
-                            const struct ph_auth_news *news);
+/* db: role engine. jwt_secret: absent or empty: no JSON Web Tokens are accepted. */
+struct ph_auth *ph_auth_new(struct ph_loop *loop, struct ph_db *db, const struct ph_auth_news *news,
+                            struct ph_str jwt_secret);
 /* Before its database is freed. */
 void ph_auth_stop(struct ph_auth *auth);
 void ph_auth_free(struct ph_auth *auth);
@@ -30,12 +30,12 @@ void ph_auth_free(struct ph_auth *auth);
 /* The token of an Authorization header: "Bearer TOKEN". Absent when it is something else. */
 struct ph_str ph_auth_bearer(struct ph_str header);
 /* Whether it looks like a token; nothing else is looked up. */
-bool ph_auth_well_formed(struct ph_str token);
+bool ph_auth_well_formed(const struct ph_auth *auth, struct ph_str token);
 /* Whether the token is known already; never asks the database. */
 bool ph_auth_lookup(struct ph_auth *auth, struct ph_str token, struct ph_identity *out);
 
 /* Asks the database and remembers the answer if it is yes. token: well-formed, in the arena. err AUTH: nobody has it.
- * UNAVAILABLE and the like: nobody knows. done is never called before this returns. */
+ * UNAVAILABLE and the like: nobody knows. done follows once, perhaps before this returns. */
 void ph_auth_resolve(struct ph_auth *auth, struct ph_arena *arena, struct ph_str token,
                      ph_identity_done done, void *ctx);
 

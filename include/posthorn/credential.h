@@ -9,7 +9,7 @@
 
 enum ph_access { PH_ACCESS_ALL, PH_ACCESS_READ, PH_ACCESS_SEND };
 
-enum ph_credential_kind { PH_CREDENTIAL_API_KEY, PH_CREDENTIAL_PORTAL };
+enum ph_credential_kind { PH_CREDENTIAL_API_KEY, PH_CREDENTIAL_PORTAL, PH_CREDENTIAL_JWT };
 
 struct ph_identity {
     enum ph_credential_kind kind;

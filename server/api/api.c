@@ -41,7 +41,8 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
     api->db = open_db(loop, node, PH_DB_API, "api", thread_index);
     api->engine_db = open_db(loop, node, PH_DB_ENGINE, "engine", thread_index);
     api->changes = open_db(loop, node, PH_DB_API, "changes", thread_index);
-    api->auth = ph_auth_new(loop, api->engine_db, &node->auth_news);
+    api->auth =
+        ph_auth_new(loop, api->engine_db, &node->auth_news, ph_str_of(node->config->jwt_secret));
     api->ingest = ph_ingest_new(loop, node, false);
     api->trials = ph_trial_hub_new(loop);
     api->once = ph_once_table_new();
@@ -99,7 +100,7 @@ static void authenticate(struct ph_call *call)
     struct ph_str key = ph_auth_bearer(ph_request_header(call->req, "authorization"));
     struct ph_identity identity;
 
-    if (!ph_auth_well_formed(key)) {
+    if (!ph_auth_well_formed(call->api->auth, key)) {
         refuse(call);
     } else if (ph_auth_lookup(call->api->auth, key, &identity)) {
         handle(call, &identity);

@@ -1,6 +1,7 @@
 #include "posthorn/auth.h"
 
 #include "posthorn/clock.h"
+#include "posthorn/jwt_identity.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct ph_auth {
     struct ph_loop *loop;
     struct ph_db *db;
     const struct ph_auth_news *news;
+    struct ph_str jwt_secret;
     struct ph_timer used_timer;
     struct ph_arena *used_arena; /* of the statement that stores uses; NULL: none is under way */
     uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES];
@@ -46,13 +48,15 @@ struct question {
 
 static void store_uses(struct ph_timer *timer);
 
-struct ph_auth *ph_auth_new(struct ph_loop *loop, struct ph_db *db, const struct ph_auth_news *news)
+struct ph_auth *ph_auth_new(struct ph_loop *loop, struct ph_db *db, const struct ph_auth_news *news,
+                            struct ph_str jwt_secret)
 {
     struct ph_auth *auth = ph_calloc(1, sizeof(*auth));
 
     auth->loop = loop;
     auth->db = db;
     auth->news = news;
+    auth->jwt_secret = jwt_secret;
     auth->used_timer.on_timer = store_uses;
     randombytes_buf(auth->secret, sizeof(auth->secret));
     return auth;
@@ -83,10 +87,11 @@ struct ph_str ph_auth_bearer(struct ph_str header)
     return ph_str_trim((struct ph_str){header.ptr + scheme.len, header.len - scheme.len});
 }
 
-bool ph_auth_well_formed(struct ph_str token)
+bool ph_auth_well_formed(const struct ph_auth *auth, struct ph_str token)
 {
     return ph_token_well_formed(token, PH_API_KEY_PREFIX) ||
-           ph_token_well_formed(token, PH_PORTAL_TOKEN_PREFIX);
+           ph_token_well_formed(token, PH_PORTAL_TOKEN_PREFIX) ||
+           (auth->jwt_secret.len > 0 && ph_jwt_well_formed(token));
 }
 
 static struct entry *set_of(struct ph_auth *auth, struct ph_str token, uint8_t tag[TAG_BYTES])
@@ -189,6 +194,17 @@ static void on_found(void *ctx, enum ph_err err, const struct ph_identity *found
     question->done(question->ctx, PH_OK, found);
 }
 
+static void resolve_jwt(struct question *question, struct ph_arena *arena)
+{
+    struct ph_auth *auth = question->auth;
+    struct ph_jwt_claims claims;
+
+    if (ph_jwt_verify(auth->jwt_secret, question->token, ph_clock_wall_ms(), &claims) == PH_OK)
+        ph_jwt_identity_find(auth->db, arena, &claims, on_found, question);
+    else
+        question->done(question->ctx, PH_ERR_AUTH, NULL);
+}
+
 void ph_auth_resolve(struct ph_auth *auth, struct ph_arena *arena, struct ph_str token,
                      ph_identity_done done, void *ctx)
 {
@@ -201,8 +217,10 @@ void ph_auth_resolve(struct ph_auth *auth, struct ph_arena *arena, struct ph_str
                                   .ctx = ctx};
     if (ph_token_well_formed(token, PH_PORTAL_TOKEN_PREFIX))
         ph_portal_token_find(auth->db, arena, token, on_found, question);
-    else
+    else if (ph_token_well_formed(token, PH_API_KEY_PREFIX))
         ph_api_key_find(auth->db, arena, token, on_found, question);
+    else
+        resolve_jwt(question, arena);
 }
 
 /* ---- when keys were used ---- */

@@ -172,7 +172,7 @@ static void answer_whoami(struct ph_call *call, struct ph_str session)
     ph_jw_key(w, "envId");
     ph_jw_id(w, PH_ID_TENANT, call->tenant);
     ph_jw_key(w, "permissionSource");
-    ph_jw_cstr(w, "GlobalAuthToken");
+    ph_jw_cstr(w, call->identity.kind == PH_CREDENTIAL_JWT ? "SvixJwt" : "GlobalAuthToken");
     ph_jw_key(w, "readOnly");
     ph_jw_bool(w, call->identity.access == PH_ACCESS_READ);
     ph_jw_key(w, "sessionId");

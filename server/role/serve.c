@@ -25,6 +25,7 @@
 
 #define DATABASE_WAIT_S 1
 #define COURIERS_MAX    64
+#define JWT_SECRET_MIN  16
 
 /* Everything that runs, in the order of its start. */
 struct server {
@@ -107,6 +108,10 @@ static enum ph_err check_settings(struct server *s)
             *config->master_key
                 ? "POSTHORN_MASTER_KEY is not base64 of 32 bytes; `posthorn master-key` makes one\n"
                 : "POSTHORN_MASTER_KEY is not set; `posthorn master-key` makes one\n");
+        err = PH_ERR_CONFIG;
+    }
+    if (*config->jwt_secret && strlen(config->jwt_secret) < JWT_SECRET_MIN) {
+        ph_buf_add_c(&s->problems, "POSTHORN_JWT_SECRET is shorter than 16 bytes\n");
         err = PH_ERR_CONFIG;
     }
     if (s->keyring && *config->master_key_new &&

@@ -9,6 +9,10 @@
 
 #include <cmocka.h>
 
+#define ONE       PH_STR(PH_API_KEY_PREFIX "1111111111111111111111111111111111111111111")
+#define TWO       PH_STR(PH_API_KEY_PREFIX "2222222222222222222222222222222222222222222")
+#define OTHER_ONE PH_STR(PH_API_KEY_PREFIX "111111111111111111111111111111111111111111x")
+
 /* The database of these tests: what it answers next, and how often it was asked. */
 static enum ph_err next_err;
 static struct ph_identity next_key;
@@ -72,14 +76,14 @@ static void test_a_found_key_is_remembered(void **state)
     struct ph_identity identity;
 
     (void)state;
-    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
-    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    assert_false(ph_auth_lookup(auth, ONE, &identity));
+    assert_int_equal(resolve(ONE), PH_OK);
     assert_true(ph_id_eq(last.tenant, next_key.tenant));
     assert_true(ph_id_eq(last.credential, next_key.credential));
-    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_true(ph_auth_lookup(auth, ONE, &identity));
     assert_true(ph_id_eq(identity.tenant, next_key.tenant));
     assert_true(ph_id_eq(identity.credential, next_key.credential));
-    assert_false(ph_auth_lookup(auth, PH_STR("onE"), &identity));
+    assert_false(ph_auth_lookup(auth, OTHER_ONE, &identity));
     assert_int_equal(asked, 1);
 }
 
@@ -89,11 +93,11 @@ static void test_failures_are_not_remembered(void **state)
 
     (void)state;
     next_err = PH_ERR_NOT_FOUND;
-    assert_int_equal(resolve(PH_STR("one")), PH_ERR_AUTH);
-    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_int_equal(resolve(ONE), PH_ERR_AUTH);
+    assert_false(ph_auth_lookup(auth, ONE, &identity));
     next_err = PH_ERR_UNAVAILABLE; /* is not "no such key" */
-    assert_int_equal(resolve(PH_STR("one")), PH_ERR_UNAVAILABLE);
-    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_int_equal(resolve(ONE), PH_ERR_UNAVAILABLE);
+    assert_false(ph_auth_lookup(auth, ONE, &identity));
 }
 
 static void test_a_key_is_not_remembered_past_its_end(void **state)
@@ -102,29 +106,29 @@ static void test_a_key_is_not_remembered_past_its_end(void **state)
 
     (void)state;
     next_key.expires_ms = ph_clock_wall_ms() + 150;
-    assert_int_equal(resolve(PH_STR("one")), PH_OK);
-    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_int_equal(resolve(ONE), PH_OK);
+    assert_true(ph_auth_lookup(auth, ONE, &identity));
     usleep(200000);
-    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_false(ph_auth_lookup(auth, ONE, &identity));
     next_key.expires_ms = 1; /* ended long before the database answered */
-    assert_int_equal(resolve(PH_STR("two")), PH_OK);
-    assert_false(ph_auth_lookup(auth, PH_STR("two"), &identity));
+    assert_int_equal(resolve(TWO), PH_OK);
+    assert_false(ph_auth_lookup(auth, TWO, &identity));
 }
 
 static void test_memory_is_bounded_and_new_keys_win(void **state)
 {
     struct ph_identity identity;
-    char key[16];
+    char key[PH_TOKEN_LEN + 1];
     int known = 0;
 
     (void)state;
     for (int i = 0; i < 4 * PH_AUTH_CACHE_KEYS; i++) {
-        snprintf(key, sizeof(key), "key-%d", i);
+        snprintf(key, sizeof(key), PH_API_KEY_PREFIX "%043d", i);
         assert_int_equal(resolve(ph_str_of(key)), PH_OK);
         assert_true(ph_auth_lookup(auth, ph_str_of(key), &identity));
     }
     for (int i = 0; i < 4 * PH_AUTH_CACHE_KEYS; i++) {
-        snprintf(key, sizeof(key), "key-%d", i);
+        snprintf(key, sizeof(key), PH_API_KEY_PREFIX "%043d", i);
         known += ph_auth_lookup(auth, ph_str_of(key), &identity);
     }
     assert_in_range(known, PH_AUTH_CACHE_KEYS / 2, PH_AUTH_CACHE_KEYS);
@@ -135,14 +139,14 @@ static void test_a_change_ends_what_is_remembered(void **state)
     struct ph_identity identity;
 
     (void)state;
-    assert_int_equal(resolve(PH_STR("one")), PH_OK);
-    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_int_equal(resolve(ONE), PH_OK);
+    assert_true(ph_auth_lookup(auth, ONE, &identity));
     ph_auth_news_changed(&news, &identity.tenant);
-    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
-    assert_int_equal(resolve(PH_STR("one")), PH_OK);
-    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_false(ph_auth_lookup(auth, ONE, &identity));
+    assert_int_equal(resolve(ONE), PH_OK);
+    assert_true(ph_auth_lookup(auth, ONE, &identity));
     ph_auth_news_changed(&news, NULL);
-    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_false(ph_auth_lookup(auth, ONE, &identity));
 }
 
 static void change(void)
@@ -156,11 +160,11 @@ static void test_an_answer_from_before_a_change_is_not_remembered(void **state)
 
     (void)state;
     while_asked = change;
-    assert_int_equal(resolve(PH_STR("one")), PH_OK);
-    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_int_equal(resolve(ONE), PH_OK);
+    assert_false(ph_auth_lookup(auth, ONE, &identity));
     while_asked = NULL;
-    assert_int_equal(resolve(PH_STR("one")), PH_OK);
-    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_int_equal(resolve(ONE), PH_OK);
+    assert_true(ph_auth_lookup(auth, ONE, &identity));
 }
 
 static void test_without_news_little_is_trusted(void **state)
@@ -168,15 +172,15 @@ static void test_without_news_little_is_trusted(void **state)
     struct ph_identity identity;
 
     (void)state;
-    assert_int_equal(resolve(PH_STR("one")), PH_OK);
+    assert_int_equal(resolve(ONE), PH_OK);
     ph_auth_news_heard(&news, 0);
-    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_true(ph_auth_lookup(auth, ONE, &identity));
     usleep(PH_AUTH_CACHE_DEAF_MS * 1000 + 50000);
-    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_false(ph_auth_lookup(auth, ONE, &identity));
     ph_auth_news_heard(&news, ph_clock_mono_ms());
-    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_true(ph_auth_lookup(auth, ONE, &identity));
     ph_auth_news_heard(&news, ph_clock_mono_ms() - 2000); /* silent for too long */
-    assert_false(ph_auth_lookup(auth, PH_STR("one"), &identity));
+    assert_false(ph_auth_lookup(auth, ONE, &identity));
 }
 
 static void test_uses_are_noted_once(void **state)
@@ -185,15 +189,15 @@ static void test_uses_are_noted_once(void **state)
     uint64_t end_ms = ph_clock_mono_ms() + 20000;
 
     (void)state;
-    assert_int_equal(resolve(PH_STR("one")), PH_OK);
-    assert_int_equal(resolve(PH_STR("two")), PH_OK);
+    assert_int_equal(resolve(ONE), PH_OK);
+    assert_int_equal(resolve(TWO), PH_OK);
     for (int i = 0; i < 100; i++)
-        assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
+        assert_true(ph_auth_lookup(auth, ONE, &identity));
     while (used < 2 && ph_clock_mono_ms() < end_ms)
         ph_loop_step(loop, 100);
     assert_int_equal(used, 2);
-    assert_true(ph_auth_lookup(auth, PH_STR("one"), &identity));
-    assert_int_equal(resolve(PH_STR("two")), PH_OK);
+    assert_true(ph_auth_lookup(auth, ONE, &identity));
+    assert_int_equal(resolve(TWO), PH_OK);
     ph_loop_step(loop, 1100);
     assert_int_equal(used, 2);
 }
@@ -202,7 +206,7 @@ static int set_up(void **state)
 {
     (void)state;
     loop = ph_loop_new();
-    auth = ph_auth_new(loop, (struct ph_db *)&news, &news); /* never looked into */
+    auth = ph_auth_new(loop, (struct ph_db *)&news, &news, PH_STR_NONE); /* never looked into */
     ph_auth_news_heard(&news, ph_clock_mono_ms() + 60000);
     used = 0;
     while_asked = NULL;
