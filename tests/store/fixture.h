@@ -167,7 +167,7 @@ TEST_UNUSED static int begin_test(void **state)
               "TRUNCATE tenants, applications, endpoints, endpoint_secrets, event_types, api_keys, "
               "data_keys, messages, attempts, message_uids, idempotency_keys, deliveries, "
               "endpoint_schedule, schedule_arrivals, delivery_stats, background_tasks, broadcasts, "
-              "nodes, unmatched_messages, sql_users");
+              "nodes, unmatched_messages, sql_users CASCADE");
     make_tenant(&red, "red");
     make_tenant(&blue, "blue");
     loop = ph_loop_new();
