@@ -20,6 +20,7 @@ struct ph_node;   /* what all threads share: node.h */
 struct ph_ingest; /* this thread's ingest: ingest.h */
 struct ph_auth;
 struct ph_trial_hub;
+struct ph_tail_hub;
 struct ph_once; /* a request with an Idempotency-Key: api/once.h */
 struct ph_once_table;
 
@@ -33,6 +34,7 @@ struct ph_api {
     struct ph_auth *auth;
     struct ph_ingest *ingest;
     struct ph_trial_hub *trials;
+    struct ph_tail_hub *tails;
     struct ph_once_table *once;
     bool stopping; /* its databases are about to go */
 };

@@ -66,4 +66,20 @@ void ph_request_set_header(struct ph_request *request, const char *name, const c
 void ph_request_answer(struct ph_request *request, int status, const char *content_type,
                        struct ph_str body);
 
+/* An answer that goes on, as its owner writes it. On the request's thread, like all calls of a request. */
+struct ph_stream;
+
+/*
+ * Begins to answer 200; the connection ends with the stream. on_end comes exactly once, when the client has gone, the server
+ * stops, or ph_stream_end was called; the stream and the request are gone then. NULL: the client has gone already; the
+ * request is still to be answered, as any.
+ */
+struct ph_stream *ph_request_stream(struct ph_request *request, const char *content_type,
+                                    void (*on_end)(void *ctx), void *ctx);
+/* Copies the bytes. False: they did not fit, for the client reads too slowly; nothing is written. One that reads nothing for
+ * half a minute is cut off. */
+bool ph_stream_write(struct ph_stream *stream, struct ph_str bytes);
+/* What is written already is still sent. on_end comes later, or before this returns. */
+void ph_stream_end(struct ph_stream *stream);
+
 #endif

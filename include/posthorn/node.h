@@ -12,6 +12,7 @@
 #include "posthorn/proxy.h"
 #include "posthorn/retry.h"
 #include "posthorn/seal.h"
+#include "posthorn/tail.h"
 
 struct ph_counts;
 struct ph_courier;
@@ -39,6 +40,7 @@ struct ph_node {
     struct ph_courier **couriers;
     struct ph_dispatcher *dispatcher;
     struct ph_counts *counts; /* the dispatcher stores them: counts.h */
+    struct ph_tail *tail;
     struct ph_auth_news auth_news;
     _Atomic(const char *) url; /* where it listens; NULL: not yet */
     struct ph_node_slot slots[PH_NODE_SLOTS];

@@ -10,6 +10,8 @@
 struct ph_unmatched {
     struct ph_id tenant, application, message;
     struct ph_str event_type;
+    struct ph_str event_id; /* absent: none */
+    struct ph_str tags;     /* comma-separated; absent: none */
     struct ph_str *channels;
     size_t n_channels;
     struct ph_str payload;                /* absent: it is gone, or the message is */

@@ -4,6 +4,7 @@
 #include "posthorn/ingest.h"
 #include "posthorn/node.h"
 #include "posthorn/router.h"
+#include "posthorn/tail_hub.h"
 #include "posthorn/trial.h"
 #include "posthorn/web.h"
 
@@ -45,6 +46,7 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
         ph_auth_new(loop, api->engine_db, &node->auth_news, ph_str_of(node->config->jwt_secret));
     api->ingest = ph_ingest_new(loop, node, false);
     api->trials = ph_trial_hub_new(loop);
+    api->tails = ph_tail_hub_new(api);
     api->once = ph_once_table_new();
     return api;
 }
@@ -54,6 +56,7 @@ void ph_api_free(struct ph_api *api)
     if (!api)
         return;
     api->stopping = true;
+    ph_tail_hub_free(api->tails);
     ph_auth_stop(api->auth);
     ph_db_free(api->changes);
     ph_db_free(api->db);

@@ -151,6 +151,7 @@ static void on_stop(struct ph_task *task)
     ph_timer_clear(thread->loop, &thread->accept_again);
     thread->stopping = true;
     thread->stop_by_ms = ph_loop_now_ms(thread->loop) + (uint64_t)thread->server->stop_timeout_ms;
+    ph_http_streams_end(thread, false);
     thread->ctx.shutdown_requested =
         1; /* h2o_context_request_shutdown also starts a timer for HTTP/2 */
 }

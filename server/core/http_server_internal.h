@@ -19,6 +19,12 @@ struct connection {
     bool busy; /* a request is with the handler or its answer is being sent */
 };
 
+/* Lives in h2o's request pool and is told when the request ends there. */
+struct request_ref {
+    struct inbound *inbound; /* NULL once answered */
+    struct connection *connection;
+};
+
 /* A request from on_request to its answer. Its memory is used again. */
 struct inbound {
     struct ph_request pub;
@@ -28,6 +34,7 @@ struct inbound {
     struct request_ref *ref;
     struct kept_header *kept; /* n_kept of them, when the head was kept */
     size_t n_kept;
+    struct ph_stream *stream; /* the answer, when it is one */
     struct inbound *next_free;
 };
 
@@ -68,6 +75,14 @@ struct ph_http_server {
     pthread_cond_t ready;
     int n_ready;
 };
+
+/* Of http_server_request.c: the status's words, counting an answer, and the end of a request. */
+const char *ph_http_reason(int status);
+void ph_http_count(int status);
+void ph_http_give_back(struct inbound *inbound);
+
+/* Ends all streams of the thread; now: at once, though the client has not got everything. */
+void ph_http_streams_end(struct http_thread *thread, bool now);
 
 /* Registers the handler of every path and the filter for h2o's own errors. */
 void ph_http_request_register(struct ph_http_server *server, h2o_hostconf_t *host);

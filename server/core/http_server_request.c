@@ -12,12 +12,6 @@ struct kept_header {
     struct ph_str name, value;
 };
 
-/* Lives in h2o's request pool and is told when the request ends there. */
-struct request_ref {
-    struct inbound *inbound; /* NULL once answered */
-    struct connection *connection;
-};
-
 struct handler {
     h2o_handler_t super;
     struct ph_http_server *server;
@@ -57,7 +51,7 @@ static void drop(struct inbound *inbound)
     free(inbound);
 }
 
-static void give_back(struct inbound *inbound)
+void ph_http_give_back(struct inbound *inbound)
 {
     struct http_thread *thread = inbound->thread;
 
@@ -71,6 +65,7 @@ static void give_back(struct inbound *inbound)
     }
     ph_arena_reset(inbound->pub.arena);
     inbound->req = NULL;
+    inbound->stream = NULL;
     inbound->kept = NULL;
     inbound->n_kept = 0;
     inbound->next_free = thread->free;
@@ -90,7 +85,7 @@ static void on_ref_dispose(void *p)
     ref->connection->bytes_at_rest = ref->connection->sock->bytes_read;
 }
 
-static const char *reason_of(int status)
+const char *ph_http_reason(int status)
 {
     switch (status) {
     case 200:
@@ -132,7 +127,7 @@ static const char *reason_of(int status)
     }
 }
 
-static void count(int status)
+void ph_http_count(int status)
 {
     ph_metric_add(http_requests, 1);
     if (status >= 500)
@@ -151,7 +146,7 @@ static void answer_with(h2o_req_t *req, int status, const char *content_type, h2
     static h2o_generator_t generator;
 
     req->res.status = status;
-    req->res.reason = reason_of(status);
+    req->res.reason = ph_http_reason(status);
     if (content_type)
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, content_type,
                        strlen(content_type));
@@ -196,7 +191,7 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
     struct inbound *inbound;
 
     if (is_too_large(server, req)) {
-        count(413);
+        ph_http_count(413);
         answer_with(req, 413, "application/json", server->too_large);
         return 0;
     }
@@ -286,21 +281,22 @@ void ph_request_answer(struct ph_request *request, int status, const char *conte
     struct inbound *inbound = ph_container_of(request, struct inbound, pub);
     h2o_req_t *req = inbound->req;
 
-    count(status);
+    ph_http_count(status);
     if (req) {
         h2o_iovec_t copied = h2o_strdup(&req->pool, body.ptr, body.len);
         inbound->ref->inbound = NULL;
         if (inbound->thread->stopping)
             req->http1_is_persistent = 0;
-        give_back(inbound);
+        ph_http_give_back(inbound);
         answer_with(req, status, content_type, copied);
     } else {
-        give_back(inbound);
+        ph_http_give_back(inbound);
     }
 }
 
 void ph_http_request_abandon(struct http_thread *thread)
 {
+    ph_http_streams_end(thread, true);
     while (!ph_list_is_empty(&thread->inbounds)) {
         struct inbound *inbound = ph_container_of(thread->inbounds.next, struct inbound, link);
         ph_request_set_header(&inbound->pub, "retry-after", "1");
@@ -338,7 +334,7 @@ static void on_refusal(h2o_filter_t *super, h2o_req_t *req, h2o_ostream_t **slot
     struct refusal_stream *stream =
         (struct refusal_stream *)h2o_add_ostream(req, sizeof(*stream), slot);
 
-    count(req->res.status);
+    ph_http_count(req->res.status);
     stream->super.do_send = send_refusal;
     stream->body = req->res.status == 413 ? server->too_large : server->bad_request;
     req->res.content_length = stream->body.len;

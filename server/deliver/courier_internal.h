@@ -83,7 +83,8 @@ struct attempt {
 struct report {
     struct ph_outcome_batch *batch;
     struct ph_job_list jobs;
-    int64_t next_ms; /* earliest time that one of them is due again; INT64_MAX: none */
+    int64_t next_ms;              /* earliest time that one of them is due again; INT64_MAX: none */
+    struct ph_tail_event *events; /* of them, the newest first; told when they are stored */
     struct report *next;
 };
 

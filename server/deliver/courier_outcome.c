@@ -125,6 +125,49 @@ void courier_room(struct ph_courier *courier, struct ph_id endpoint)
     send_releases(courier);
 }
 
+/* Oldest first, though they are listed the other way round. */
+static void tell(struct report *report)
+{
+    struct ph_tail_event *in_order = NULL;
+
+    while (report->events) {
+        struct ph_tail_event *event = report->events;
+        report->events = event->next;
+        event->next = in_order;
+        in_order = event;
+    }
+    while (in_order) {
+        struct ph_tail_event *event = in_order;
+        in_order = event->next;
+        ph_tail_tell(event);
+    }
+}
+
+/* Somebody watches the tenant. */
+static void note_event(struct ph_courier *courier, struct report *report, const struct ph_job *job,
+                       const struct ph_outcome *outcome)
+{
+    struct ph_tail_event *event = ph_tail_of_attempt(
+        courier->node->tail,
+        &(struct ph_tail_attempt){.tenant = outcome->tenant,
+                                  .application = job->payload->application,
+                                  .endpoint = outcome->endpoint,
+                                  .message = outcome->message,
+                                  .attempt = outcome->attempt,
+                                  .event_type = job->payload->event_type,
+                                  .status = ph_message_status_text(outcome->status),
+                                  .status_code = outcome->status_code,
+                                  .number = outcome->attempts_made,
+                                  .duration_ms = outcome->duration_ms,
+                                  .is_manual = outcome->is_manual,
+                                  .next_ms = outcome->done ? 0 : outcome->next_ms});
+
+    if (event) {
+        event->next = report->events;
+        report->events = event;
+    }
+}
+
 /* A batch goes again until it is stored: its outcomes are true whatever the database says, and applying them twice
  * changes nothing. */
 static void stored(enum ph_err err, void *ctx)
@@ -139,6 +182,7 @@ static void stored(enum ph_err err, void *ctx)
     }
     courier->flying = NULL;
     courier->n_stored += report->jobs.n;
+    tell(report);
     ph_metric_add(outcome_batches, 1);
     drop_jobs(courier, report);
     if (report->next_ms != INT64_MAX)
@@ -181,6 +225,8 @@ void courier_record(struct ph_courier *courier, struct ph_job *job,
     due_ms = due_again(outcome);
     if (due_ms < report->next_ms)
         report->next_ms = due_ms;
+    if (outcome->has_attempt && ph_tail_wants(courier->node->tail, outcome->tenant))
+        note_event(courier, report, job, outcome);
     ph_job_drop_payload(job);
     ph_job_list_add(&report->jobs, job);
     courier->n_unrecorded++;
@@ -211,6 +257,11 @@ void courier_outcomes_free(struct ph_courier *courier)
         while (report) {
             struct report *next = report->next;
             drop_jobs(courier, report);
+            while (report->events) {
+                struct ph_tail_event *event = report->events;
+                report->events = event->next;
+                free(event);
+            }
             free_report(report);
             report = next;
         }

@@ -415,7 +415,8 @@ static void cancelled(struct ph_dispatcher *d, const char *text)
 }
 
 /* "app:UUID", "ep:UUID", "tenant:UUID" and "auth:UUID" (credentials of a tenant), sent by the statements that change one;
- * "keys": there is a new data key; "unmatched:MS": a message is due to be matched then. */
+ * "keys": there is a new data key; "unmatched:MS": a message is due to be matched then; "tail:UUID": somebody watches that
+ * tenant. */
 static void notified(struct ph_db *db, const char *channel, const char *payload, void *ctx)
 {
     struct ph_dispatcher *d = ctx;
@@ -437,6 +438,8 @@ static void notified(struct ph_db *db, const char *channel, const char *payload,
         everything_changed(d);
     else if (ph_str_starts(text, PH_STR("cancel:")))
         cancelled(d, payload + 7);
+    else if (ph_str_starts(text, PH_STR("tail:")) && parse_uuid(payload + 5, &id))
+        ph_tail_interest(d->node->tail, id);
     else if (ph_str_eq(text, PH_STR("keys")))
         refresh_keys(d);
     else if (ph_str_starts(text, PH_STR("unmatched:")) &&
@@ -531,6 +534,7 @@ static void pause_all(struct ph_task *task)
     d->paused = true;
     ph_task_worker_pause(d->tasks);
     ph_matcher_pause(d->matcher);
+    ph_tail_pause(d->node->tail);
     sem_post(&d->is_paused);
 }
 
@@ -622,6 +626,7 @@ struct ph_dispatcher *ph_dispatcher_start(struct ph_node *node,
                                                        .ctx = d});
     d->tasks = ph_task_worker_new(d->loop, node);
     d->matcher = ph_matcher_new(d->loop, node);
+    node->tail = ph_tail_new(d->loop, node->config);
     ph_timer_set(d->loop, &d->take_over_timer, ph_loop_now_ms(d->loop) + TAKE_OVER_MS);
     ph_timer_set(d->loop, &d->housekeeping_timer, ph_loop_now_ms(d->loop) + 1);
     if (pthread_create(&d->thread, NULL, run, d) != 0)
@@ -643,6 +648,8 @@ void ph_dispatcher_stop(struct ph_dispatcher *d)
     d->stopping = true;
     ph_timer_clear(d->loop, &d->idle_timer);
     ph_matcher_free(d->matcher);
+    ph_tail_free(d->node->tail);
+    d->node->tail = NULL;
     ph_task_worker_free(d->tasks);
     ph_db_free(d->db);
     ph_timer_clear(d->loop, &d->claim_timer);

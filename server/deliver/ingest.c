@@ -373,6 +373,25 @@ static void count(const struct ph_ingest_item *item)
                                                       });
 }
 
+/* Somebody watches the tenant. */
+static void tell(const struct ph_ingest_item *item)
+{
+    const struct ph_new_message *message = &item->message;
+    struct ph_tail_event *event =
+        ph_tail_of_message(item->ingest->node->tail,
+                           &(struct ph_tail_message){.tenant = item->tenant,
+                                                     .application = message->payload->application,
+                                                     .message = message->payload->message,
+                                                     .event_type = message->event_type,
+                                                     .event_id = message->event_id,
+                                                     .channels = message->channels,
+                                                     .tags = message->tags,
+                                                     .deliver_ms = message->deliver_ms});
+
+    if (event)
+        ph_tail_tell(event);
+}
+
 static void accept_item(struct ph_ingest_item *item, struct ph_job_list *jobs)
 {
     struct ph_job *job;
@@ -384,6 +403,8 @@ static void accept_item(struct ph_ingest_item *item, struct ph_job_list *jobs)
     else
         ph_metric_add(ingest_messages, 1);
     count(item);
+    if (ph_tail_wants(item->ingest->node->tail, item->tenant))
+        tell(item);
     finish(item, PH_OK);
 }
 

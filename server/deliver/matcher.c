@@ -101,6 +101,17 @@ static struct ph_str copy(struct ph_arena *arena, struct ph_str s)
     return s.ptr ? (struct ph_str){ph_arena_copy(arena, s.ptr, s.len), s.len} : s;
 }
 
+/* Names joined with commas; absent without any. */
+static struct ph_str join(struct ph_arena *arena, const struct ph_str *names, size_t n)
+{
+    struct ph_str joined = PH_STR_NONE;
+
+    for (size_t i = 0; i < n; i++)
+        joined = ph_str_of(ph_arena_printf(arena, "%.*s%s%.*s", (int)joined.len, joined.ptr,
+                                           i ? "," : "", (int)names[i].len, names[i].ptr));
+    return joined;
+}
+
 static void submit(struct ph_matcher *m, const struct ph_unmatched *from)
 {
     struct round *round = m->round;
@@ -120,7 +131,10 @@ static void submit(struct ph_matcher *m, const struct ph_unmatched *from)
         application, ph_id_format(PH_ID_APPLICATION, from->application, application)};
     item->channels = channels;
     item->n_channels = from->n_channels;
+    item->message.channels = join(round->arena, channels, from->n_channels);
     item->message.event_type = copy(round->arena, from->event_type);
+    item->message.event_id = copy(round->arena, from->event_id);
+    item->message.tags = copy(round->arena, from->tags);
     item->body = from->payload;
     if (from->raw_body.ptr) {
         item->message.json = copy(round->arena, from->payload);

@@ -39,12 +39,12 @@ WITH RECURSIVE first AS MATERIALIZED (
     RETURNING u.message_id, u.tenant_id, u.application_id, l.due_at
 )
 SELECT true, CASE WHEN (SELECT count(*) FROM round) = $1 THEN (SELECT tenant_id FROM round ORDER BY tenant_id DESC LIMIT 1) END,
-       NULL::uuid, NULL::uuid, NULL::text, NULL::text[], NULL::bytea, NULL::bytea, NULL::text, now(),
+       NULL::uuid, NULL::uuid, NULL::text, NULL::text[], NULL::bytea, NULL::bytea, NULL::text, NULL::text, NULL::text, now(),
        (SELECT min(due_at) FROM unmatched_messages WHERE due_at > now()),
        (SELECT count(*) FROM first) = $1 OR (SELECT count(*) FROM locked) < (SELECT count(*) FROM chosen)
 UNION ALL
 (SELECT false, t.tenant_id, t.message_id, t.application_id, m.event_type, m.channels, m.payload, m.raw_body, m.content_type,
-        t.due_at, NULL, NULL
+        m.event_id, array_to_string(m.tags, ','), t.due_at, NULL, NULL
  FROM taken t LEFT JOIN messages m ON m.application_id = t.application_id AND m.id = t.message_id
  ORDER BY t.due_at, t.message_id)
 

@@ -13,6 +13,8 @@ enum {
     COL_PAYLOAD,
     COL_RAW_BODY,
     COL_CONTENT_TYPE,
+    COL_EVENT_ID,
+    COL_TAGS,
     COL_TIME,
     COL_NEXT,
     COL_MORE
@@ -36,6 +38,8 @@ static void read_item(struct ph_arena *arena, const PGresult *res, int row,
     out->payload = ph_db_str(res, row, COL_PAYLOAD);
     out->raw_body = ph_db_str(res, row, COL_RAW_BODY);
     out->content_type = ph_db_str(res, row, COL_CONTENT_TYPE);
+    out->event_id = ph_db_str(res, row, COL_EVENT_ID);
+    out->tags = ph_db_str(res, row, COL_TAGS);
 }
 
 static void taken(struct ph_db_req *req, enum ph_err err, PGresult *res)

@@ -28,6 +28,8 @@ BATCH = "POST /api/v1/app/{app_id}/msg/batch"
 def _document():
     """Ours, in which the path parameters' example is that which is there."""
     document = copy.deepcopy(contract.load().document)
+    for path in [path for path in document["paths"] if path.endswith("/tail")]:
+        del document["paths"][path]  # an answer that does not end: tests/delivery/test_tail.py
     for parameter in document["components"]["parameters"].values():
         if parameter["in"] == "path":
             parameter["example"] = LIVE
