@@ -35,5 +35,8 @@ int ph_list_row(const struct ph_list *list, int count, int i);
  * it with  id = coalesce($1::uuid, (SELECT id FROM … WHERE … uid = $2::text)).
  */
 void ph_store_add_key(struct ph_db_req *req, enum ph_id_kind kind, struct ph_str id_or_uid);
+/* The same for many, of up to 256 characters: three arrays, of their numbers from 0 on, ids and uids. v NULL: three NULL. */
+void ph_store_add_keys(struct ph_db_req *req, enum ph_id_kind kind, const struct ph_str *v,
+                       size_t n);
 
 #endif

@@ -15,12 +15,17 @@
 #define PH_BROADCAST_STEP    200
 #define PH_BROADCAST_BYTES   (4 * 1024 * 1024)
 #define PH_BROADCAST_WAITING 1000
+/* Messages, and applications, of a step. */
+#define PH_PURGE_STEP 500
+#define PH_USAGE_STEP 200
 
 enum ph_background_task_type {
     PH_TASK_RECOVER,        /* messages whose newest attempt failed */
     PH_TASK_REPLAY,         /* messages that were attempted */
     PH_TASK_REPLAY_MISSING, /* messages that were not */
     PH_TASK_BROADCAST,      /* a message to every application of the tenant */
+    PH_TASK_PURGE,          /* expunge all messages of an application */
+    PH_TASK_USAGE,          /* count what applications have used */
     PH_TASK_TYPES
 };
 
@@ -28,9 +33,10 @@ struct ph_background_task {
     struct ph_id id, application, endpoint; /* zero: of none */
     struct ph_str type, status;             /* as on the wire */
     struct ph_str params;                   /* JSON object text */
-    int64_t done, total; /* attempts, messages or applications looked at; total -1: not known */
-    int64_t queued;      /* deliveries or messages made */
-    struct ph_str error; /* absent: none */
+    int64_t done, total;  /* attempts, messages or applications looked at; total -1: not known */
+    int64_t queued;       /* deliveries or messages made, messages expunged */
+    struct ph_str error;  /* absent: none */
+    struct ph_str result; /* JSON array text: of PH_TASK_USAGE, not in lists; absent: none */
     int64_t created_ms, updated_ms;
 };
 
@@ -86,8 +92,32 @@ void ph_broadcast_create(struct ph_db *db, struct ph_arena *arena, struct ph_id 
                          const struct ph_broadcast_order *order, ph_background_task_done done,
                          void *ctx);
 
+/* Expunges the messages of an application that are there now. NOT_FOUND. */
+void ph_purge_create(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                     struct ph_str application, ph_background_task_done done, void *ctx);
+
+#define PH_USAGE_APPLICATIONS_MAX 1000
+struct ph_usage_order {
+    int64_t since_ms, until_ms;        /* full hours */
+    const struct ph_str *applications; /* ids or uids; NULL: all */
+    size_t n_applications;             /* at most PH_USAGE_APPLICATIONS_MAX */
+    struct ph_str params;              /* JSON object text, as the interface shows it */
+};
+/* missing: indexes of those applications that there are not. */
+typedef void (*ph_usage_created)(void *ctx, enum ph_err err, const struct ph_background_task *task,
+                                 const int32_t *missing, size_t n_missing);
+/* NOT_FOUND: none of the applications is there. */
+void ph_usage_create(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                     const struct ph_usage_order *order, ph_usage_created done, void *ctx);
+
 /* Tasks that go on by the same statement. */
-enum ph_background_task_kind { PH_TASK_OF_ENDPOINT, PH_TASK_OF_BROADCAST, PH_TASK_KINDS };
+enum ph_background_task_kind {
+    PH_TASK_OF_ENDPOINT,
+    PH_TASK_OF_BROADCAST,
+    PH_TASK_OF_PURGE,
+    PH_TASK_OF_USAGE,
+    PH_TASK_KINDS
+};
 /* For the dispatcher; db: role posthorn_engine. found: a task of this kind was due; queued: what the step made. */
 typedef void (*ph_background_task_stepped)(void *ctx, enum ph_err err, bool found, int32_t queued);
 void ph_background_task_step(struct ph_db *db, struct ph_arena *arena,

@@ -2,6 +2,7 @@
 #include "posthorn/expunge.h"
 
 #include "api/routes.h"
+#include "api/task_answer.h"
 
 #define ID_CHARS_MAX 256
 /* Of an id and what became of it, in JSON. */
@@ -101,4 +102,10 @@ void ph_api_message_bulk_expunge(struct ph_call *call)
     bulk->n = drop_repeated(bulk->ids, bulk->n);
     ph_messages_expunge(call->api->engine_db, call->req->arena, call->tenant, call->params[0],
                         bulk->ids, bulk->n, on_bulk, bulk);
+}
+
+void ph_api_message_expunge_all(struct ph_call *call)
+{
+    ph_purge_create(call->api->db, call->req->arena, call->tenant, call->params[0],
+                    ph_api_answer_task, call);
 }

@@ -25,6 +25,19 @@ static void write_id(struct ph_json_writer *w, const char *key, enum ph_id_kind 
         ph_jw_id(w, kind, id);
 }
 
+/* What the client libraries look for under names of its own. */
+static void write_result(struct ph_json_writer *w, const struct ph_background_task *task)
+{
+    if (ph_str_eq_c(task->type, ph_background_task_type_text(PH_TASK_PURGE))) {
+        ph_jw_key(w, "messagesPurged");
+        ph_jw_i64(w, task->queued);
+    }
+    if (task->result.ptr) {
+        ph_jw_key(w, "appStats");
+        ph_jw_raw(w, task->result);
+    }
+}
+
 static void write_task(struct ph_json_writer *w, const struct ph_background_task *task)
 {
     ph_jw_object_begin(w);
@@ -47,6 +60,7 @@ static void write_task(struct ph_json_writer *w, const struct ph_background_task
         ph_jw_null(w);
     else
         ph_jw_i64(w, task->total);
+    write_result(w, task);
     ph_jw_object_end(w);
     ph_jw_key(w, "id");
     ph_jw_id(w, PH_ID_TASK, task->id);
@@ -67,7 +81,7 @@ static void on_task(void *ctx, enum ph_err err, const struct ph_background_task 
         ph_answer_error(ctx, err, NULL);
         return;
     }
-    w = ph_answer_writer(ctx, TASK_BYTES + PARAMS_BYTES);
+    w = ph_answer_writer(ctx, TASK_BYTES + PARAMS_BYTES + task->result.len);
     write_task(w, task);
     ph_answer_json(ctx, 200, w);
 }
@@ -129,12 +143,24 @@ void ph_api_task_list(struct ph_call *call)
                  "has to be running, finished, failed or cancelled", "type_error.enum");
     if (type.ptr && !ph_background_task_type_known(type))
         ph_fault(call, &faults, "query", "task",
-                 "has to be endpoint.recover, endpoint.replay, endpoint.replay-missing or "
-                 "message.broadcast",
+                 "has to be endpoint.recover, endpoint.replay, endpoint.replay-missing, "
+                 "message.broadcast, application.purge_content or application.stats",
                  "type_error.enum");
     if (!ph_faults_answer(call, &faults))
         ph_background_task_list(call->api->db, call->req->arena, call->tenant, &list, status, type,
                                 on_page, call);
+}
+
+void ph_api_write_started(struct ph_json_writer *w, const struct ph_background_task *task)
+{
+    ph_jw_key(w, "id");
+    ph_jw_id(w, PH_ID_TASK, task->id);
+    ph_jw_key(w, "status");
+    ph_jw_str(w, task->status);
+    ph_jw_key(w, "task");
+    ph_jw_str(w, task->type);
+    ph_jw_key(w, "updatedAt");
+    ph_jw_time(w, task->updated_ms);
 }
 
 void ph_api_answer_task(void *ctx, enum ph_err err, const struct ph_background_task *task)
@@ -148,14 +174,7 @@ void ph_api_answer_task(void *ctx, enum ph_err err, const struct ph_background_t
     }
     w = ph_answer_writer(ctx, 1024);
     ph_jw_object_begin(w);
-    ph_jw_key(w, "id");
-    ph_jw_id(w, PH_ID_TASK, task->id);
-    ph_jw_key(w, "status");
-    ph_jw_str(w, task->status);
-    ph_jw_key(w, "task");
-    ph_jw_str(w, task->type);
-    ph_jw_key(w, "updatedAt");
-    ph_jw_time(w, task->updated_ms);
+    ph_api_write_started(w, task);
     ph_jw_object_end(w);
     ph_answer_json(ctx, 202, w);
 }

@@ -15,7 +15,9 @@ WITH made AS (
            $12::timestamptz
     FROM made
 )
-SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at FROM made
+SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at,
+       result::json
+FROM made
 
 -- One step of the broadcast that has waited longest: its message to the next $1 applications, or as many as bring about $2
 -- bytes. How far it is and the messages are one transaction. Endpoints are decided later, as of all that is unmatched; while

@@ -1,4 +1,4 @@
--- Background tasks of an endpoint.
+-- Background tasks, and those of an endpoint.
 --
 -- $1 is the tenant, $2 the application's id or $3 its uid, $4 the endpoint's id or $5 its uid (the other one is NULL).
 
@@ -17,22 +17,25 @@ WITH target AS MATERIALIZED (
     RETURNING *
 )
 SELECT made.id, made.type, made.status, made.params, made.done, made.total, made.queued, made.error, made.application_id,
-       made.endpoint_id, made.created_at, made.updated_at
+       made.endpoint_id, made.created_at, made.updated_at, made.result::json
 FROM target LEFT JOIN made ON true
 
 -- name: task_get
-SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at
+SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at,
+       result::json
 FROM background_tasks WHERE tenant_id = $1::uuid AND id = $2::uuid
 
 -- name: task_list_up
-SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at
+SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at,
+       NULL::json
 FROM background_tasks
 WHERE tenant_id = $1::uuid AND id > $2::uuid
   AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR type = $5)
 ORDER BY id LIMIT $3::integer
 
 -- name: task_list_down
-SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at
+SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at,
+       NULL::json
 FROM background_tasks
 WHERE tenant_id = $1::uuid AND id < $2::uuid
   AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR type = $5)
@@ -47,7 +50,8 @@ UPDATE background_tasks
 SET status = CASE WHEN status = 'running' THEN 'cancelled' ELSE status END,
     updated_at = CASE WHEN status = 'running' THEN now() ELSE updated_at END
 WHERE tenant_id = $1::uuid AND id = $2::uuid
-RETURNING id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at
+RETURNING id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at,
+          result::json
 
 -- One step of the endpoint's task that has waited longest: looks at the next $1 attempts or messages, and makes the deliveries. While
 -- more than $2 deliveries of the endpoint wait, the task waits too. A task goes through the endpoint's attempts that were

@@ -3,19 +3,13 @@
 #include "sql.h"
 
 #define TRIES_MAX 5
-/* Of a uuid or a text of 256 characters in an array of PostgreSQL's. */
-#define ARRAY_BYTES_MAX (PH_EXPUNGE_MESSAGES_MAX * 2048)
-
-/* The arrays of the statement, in the order of its parameters. */
-enum { NUMBERS, IDS, EVENT_IDS, ARRAYS };
-
 struct expunge {
     struct ph_db_req req;
     struct ph_db *db;
     struct ph_arena *arena;
     struct ph_id tenant;
     struct ph_str application;
-    struct ph_db_array arrays[ARRAYS];
+    const struct ph_str *messages;
     size_t n;
     int tries;
     ph_messages_expunged done;
@@ -29,8 +23,7 @@ static void expunge(struct expunge *op)
     ph_db_req_init(&op->req, &ph_sql_messages_expunge, op->arena, on_expunged);
     ph_db_add_id(&op->req, op->tenant);
     ph_store_add_key(&op->req, PH_ID_APPLICATION, op->application);
-    for (int i = 0; i < ARRAYS; i++)
-        ph_db_add_array(&op->req, &op->arrays[i]);
+    ph_store_add_keys(&op->req, PH_ID_MESSAGE, op->messages, op->n);
     ph_db_send(op->db, &op->req);
 }
 
@@ -53,41 +46,22 @@ static void on_expunged(struct ph_db_req *req, enum ph_err err, PGresult *res)
     op->done(op->ctx, err, found);
 }
 
-static void free_arrays(void *op)
-{
-    for (int i = 0; i < ARRAYS; i++)
-        ph_db_array_free(&((struct expunge *)op)->arrays[i]);
-}
-
 void ph_messages_expunge(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                          struct ph_str application, const struct ph_str *messages, size_t n,
                          ph_messages_expunged done, void *ctx)
 {
-    static const enum ph_db_array_of types[ARRAYS] = {PH_DB_I32S, PH_DB_UUIDS, PH_DB_TEXTS};
     struct expunge *op = ph_arena_new_of(arena, struct expunge);
-    struct ph_id id;
 
     *op = (struct expunge){
         .db = db,
         .arena = arena,
         .tenant = tenant,
         .application = application,
+        .messages = messages,
         .n = n,
         .done = done,
         .ctx = ctx,
     };
-    for (int i = 0; i < ARRAYS; i++)
-        ph_db_array_init(&op->arrays[i], types[i], ARRAY_BYTES_MAX);
-    ph_arena_defer(arena, free_arrays, op);
-    for (size_t i = 0; i < n; i++) {
-        bool is_id = ph_id_parse(PH_ID_MESSAGE, messages[i], &id) == PH_OK;
-        ph_db_array_i32(&op->arrays[NUMBERS], (int32_t)i);
-        if (is_id)
-            ph_db_array_id(&op->arrays[IDS], id);
-        else
-            ph_db_array_null(&op->arrays[IDS]);
-        ph_db_array_str(&op->arrays[EVENT_IDS], is_id ? PH_STR_NONE : messages[i]);
-    }
     expunge(op);
 }
 

@@ -43,3 +43,42 @@ void ph_store_add_key(struct ph_db_req *req, enum ph_id_kind kind, struct ph_str
         ph_db_add_str(req, id_or_uid);
     }
 }
+
+/* Of a uuid or a text of 256 characters in an array of PostgreSQL's. */
+#define KEY_BYTES_MAX 2048
+
+enum { NUMBERS, IDS, UIDS, ARRAYS };
+
+static void free_arrays(void *arrays)
+{
+    for (int i = 0; i < ARRAYS; i++)
+        ph_db_array_free((struct ph_db_array *)arrays + i);
+}
+
+void ph_store_add_keys(struct ph_db_req *req, enum ph_id_kind kind, const struct ph_str *v,
+                       size_t n)
+{
+    static const enum ph_db_array_of types[ARRAYS] = {PH_DB_I32S, PH_DB_UUIDS, PH_DB_TEXTS};
+    struct ph_db_array *arrays = ph_arena_array_of(req->arena, struct ph_db_array, ARRAYS);
+    struct ph_id id;
+
+    if (!v) {
+        for (int i = 0; i < ARRAYS; i++)
+            ph_db_add_null(req);
+        return;
+    }
+    for (int i = 0; i < ARRAYS; i++)
+        ph_db_array_init(&arrays[i], types[i], n * KEY_BYTES_MAX);
+    ph_arena_defer(req->arena, free_arrays, arrays);
+    for (size_t i = 0; i < n; i++) {
+        bool is_id = ph_id_parse(kind, v[i], &id) == PH_OK;
+        ph_db_array_i32(&arrays[NUMBERS], (int32_t)i);
+        if (is_id)
+            ph_db_array_id(&arrays[IDS], id);
+        else
+            ph_db_array_null(&arrays[IDS]);
+        ph_db_array_str(&arrays[UIDS], is_id ? PH_STR_NONE : v[i]);
+    }
+    for (int i = 0; i < ARRAYS; i++)
+        ph_db_add_array(req, &arrays[i]);
+}

@@ -6,6 +6,9 @@
 /* Clocks of nodes differ: an attempt's id may be this much older than its message's. */
 #define SKEW_MS (60 * 60 * 1000)
 
+/* Behind the columns of a task. */
+enum { COL_RESULT = 12, COL_MISSING = 13 };
+
 struct op {
     struct ph_db_req req;
     struct ph_list list;
@@ -22,6 +25,8 @@ static const char *const type_texts[PH_TASK_TYPES] = {
     [PH_TASK_REPLAY] = "endpoint.replay",
     [PH_TASK_REPLAY_MISSING] = "endpoint.replay-missing",
     [PH_TASK_BROADCAST] = "message.broadcast",
+    [PH_TASK_PURGE] = "application.purge_content",
+    [PH_TASK_USAGE] = "application.stats",
 };
 
 const char *ph_background_task_type_text(enum ph_background_task_type type)
@@ -73,6 +78,7 @@ static void read_row(const PGresult *res, int row, struct ph_background_task *ou
     out->endpoint = ph_db_id(res, row, 9);
     out->created_ms = ph_db_time(res, row, 10);
     out->updated_ms = ph_db_time(res, row, 11);
+    out->result = ph_db_str(res, row, COL_RESULT);
 }
 
 static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -142,6 +148,60 @@ void ph_broadcast_create(struct ph_db *db, struct ph_arena *arena, struct ph_id 
     ph_db_add_ref(&op->req, order->raw_body);
     ph_db_add_ref(&op->req, order->content_type);
     add_time(&op->req, order->deliver_ms);
+    ph_db_send(db, &op->req);
+}
+
+void ph_purge_create(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                     struct ph_str application, ph_background_task_done done, void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_purge_create, tenant, on_one, ctx);
+    int64_t now_ms = ph_clock_wall_ms();
+
+    op->done.one = done;
+    ph_store_add_key(&op->req, PH_ID_APPLICATION, application);
+    ph_db_add_id(&op->req, ph_id_new(now_ms));
+    ph_db_add_id(&op->req, ph_id_floor(now_ms + 1));
+    ph_db_send(db, &op->req);
+}
+
+struct usage_op {
+    struct ph_db_req req;
+    ph_usage_created done;
+    void *ctx;
+};
+
+static void on_usage(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct usage_op *op = ph_container_of(req, struct usage_op, req);
+    struct ph_background_task task;
+    int32_t *missing = NULL;
+    size_t n = 0;
+
+    if (err == PH_OK && PQntuples(res) == 0)
+        err = PH_ERR_NOT_FOUND;
+    if (err == PH_OK) {
+        read_row(res, 0, &task);
+        missing = ph_arena_array_of(req->arena, int32_t, PH_USAGE_APPLICATIONS_MAX);
+        n = ph_db_int_array(res, 0, COL_MISSING, missing, PH_USAGE_APPLICATIONS_MAX);
+    }
+    op->done(op->ctx, err, err == PH_OK ? &task : NULL, missing, n);
+}
+
+void ph_usage_create(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                     const struct ph_usage_order *order, ph_usage_created done, void *ctx)
+{
+    struct usage_op *op = ph_arena_new_of(arena, struct usage_op);
+
+    op->done = done;
+    op->ctx = ctx;
+    ph_db_req_init(&op->req, &ph_sql_usage_create, arena, on_usage);
+    ph_db_req_tenant(&op->req, tenant);
+    ph_db_add_id(&op->req, tenant);
+    ph_db_add_id(&op->req, ph_id_new(ph_clock_wall_ms()));
+    ph_db_add_ref(&op->req, order->params);
+    ph_db_add_id(&op->req, ph_id_floor(order->since_ms));
+    ph_db_add_id(&op->req, ph_id_floor(order->until_ms));
+    ph_store_add_keys(&op->req, PH_ID_APPLICATION, order->applications, order->n_applications);
     ph_db_send(db, &op->req);
 }
 
@@ -221,6 +281,8 @@ static const struct {
                               "message.broadcast",
                               {PH_BROADCAST_STEP, PH_BROADCAST_BYTES, PH_BROADCAST_WAITING},
                               3},
+    [PH_TASK_OF_PURGE] = {&ph_sql_purge_step, "application.purge_content", {PH_PURGE_STEP}, 1},
+    [PH_TASK_OF_USAGE] = {&ph_sql_usage_step, "application.stats", {PH_USAGE_STEP}, 1},
 };
 
 void ph_background_task_step(struct ph_db *db, struct ph_arena *arena,

@@ -145,3 +145,50 @@ def test_expunged_response(api, app, history):
         api.expect(204, "DELETE", f"/app/{app['id']}/msg/{m}/attempt/{made}/content")
         assert api.expect(200, "GET", f"/app/{app['id']}/msg/{m}/attempt/{made}")["response"] == "EXPUNGED"
     assert api.expect(200, "GET", f"/app/{app['id']}/msg/{m}/attempt/{kept}")["response"] == "kept"
+
+
+def wait_finished(api, task):
+    return wait_for(lambda: [t for t in [api.expect(200, "GET", f"/background-task/{task['id']}")] if t["status"] != "running"],
+                    20, "the task ends")[0]
+
+
+def test_all_of_an_application(api, server, receiver):
+    """More than a step takes; what comes later stays, and so does what is another application's."""
+    app, other_app = api.new_app(), api.new_app()
+    endpoint = api.new_endpoint(app, receiver.url("/hook"), paused=True)
+    with History(server, app) as history, History(server, other_app) as elsewhere:
+        history.db.execute(
+            "INSERT INTO messages (application_id, id, tenant_id, event_type, payload) "
+            "SELECT %s, (left(uuid_floor(now() - interval '1 minute')::text, 24) || lpad(to_hex(n), 12, '0'))::uuid, %s, 'a.b', "
+            "'{\"secret\":1}' FROM generate_series(1, 1100) n", (history.app, history.tenant))
+        kept = elsewhere.message(payload=b'{"kept":1}')
+        sent = api.send(app, {"secret": 1})
+        planned = api.send(app, {"secret": 1}, deliverInSeconds=3600)
+        gone = history.message(minutes=2, payload=b'{"secret":1}')
+        expunge(api, app, gone)
+        wait_for(lambda: owed(history, sent["id"]), 20, "it is owed")
+        task = api.expect(202, "POST", f"/app/{app['id']}/msg/expunge-all-contents")
+        assert task["task"] == "application.purge_content" and task["status"] == "running"
+        ended = wait_finished(api, task)
+        assert ended["status"] == "finished" and ended["data"]["appId"] == app["id"] and ended["data"]["endpointId"] is None
+        assert (ended["data"]["done"], ended["data"]["total"], ended["data"]["messagesPurged"]) == (1103, 1103, 1102)
+        later = api.send(app, {"kept": 1})
+        assert [m["payload"] for m in api.pages(f"/app/{app['id']}/msg", limit=250)] == [{"kept": 1}] + [EXPUNGED] * 1103
+        assert raw(api, other_app, kept) == '{"kept":1}'
+        assert owed(history, sent["id"]) == 0
+        assert "deliverAt" not in api.expect(200, "GET", f"/app/{app['id']}/msg/{planned['id']}")
+        api.expect(200, "PATCH", f"/app/{app['id']}/endpoint/{endpoint['id']}", json={"paused": False})
+        assert [r.header("webhook-id") for r in receiver.wait(1)] == [later["id"]]
+
+
+def test_all_of_an_application_that_is_not_there(api, app, other):
+    other.expect(404, "POST", f"/app/{app['id']}/msg/expunge-all-contents")
+    api.expect(404, "POST", "/app/none/msg/expunge-all-contents")
+
+
+def test_expunging_a_message_for_later_cancels_it(api, app, history):
+    planned = api.send(app, {"secret": 1}, deliverInSeconds=3600)
+    expunge(api, app, planned["id"])
+    assert "deliverAt" not in api.expect(200, "GET", f"/app/{app['id']}/msg/{planned['id']}")
+    (left,), = history.db.execute("SELECT count(*) FROM unmatched_messages WHERE message_id = %s", (to_uuid(planned["id"]),))
+    assert left == 0
