@@ -8,7 +8,8 @@
 #include "posthorn/retry_read.h"
 #include "posthorn/store.h"
 
-#define PH_EVENT_TYPE_CHARS_MAX 256
+#define PH_EVENT_TYPE_CHARS_MAX       256
+#define PH_EVENT_TYPE_GROUP_CHARS_MAX 256
 
 struct ph_event_type {
     struct ph_id id;
@@ -19,6 +20,7 @@ struct ph_event_type {
     struct ph_str feature_flag; /* absent: none */
     int64_t created_ms, updated_ms;
     struct ph_retry_waits retry;
+    struct ph_str group;             /* absent: none */
     struct ph_str schema_validation; /* off, warn or enforce */
     int64_t rules_version;           /* grows when what messages are checked against changes */
 };
@@ -31,6 +33,7 @@ enum ph_event_type_set {
     PH_EVENT_TYPE_SET_FEATURE_FLAG = 16,
     PH_EVENT_TYPE_SET_RETRY = 32,
     PH_EVENT_TYPE_SET_SCHEMA_VALIDATION = 64,
+    PH_EVENT_TYPE_SET_GROUP = 128,
 };
 
 /* What a create, replace or patch writes. `set` says which members a patch changes; the others write all. */
@@ -42,6 +45,7 @@ struct ph_event_type_change {
     struct ph_str feature_flag;
     struct ph_retry_waits retry;
     struct ph_str schema_validation;
+    struct ph_str group;
     int64_t rules_version; /* patch: only if it has this one; 0: whatever it has */
 };
 
@@ -85,6 +89,28 @@ void ph_event_type_put(struct ph_db *db, struct ph_arena *arena, struct ph_id te
 void ph_event_type_patch(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                          struct ph_str name, const struct ph_event_type_change *change,
                          ph_event_type_done done, void *ctx);
+
+/* Many of them, as a description elsewhere has them. */
+struct ph_event_type_import {
+    const struct ph_str *names;
+    const struct ph_event_type_change
+        *types; /* descriptions, schemas, deprecated, groups, feature flags; one a name */
+    size_t n;
+    bool archive_others;
+    bool dry; /* nothing is written */
+};
+/* changed: indexes of those that are new or differ from what was there, ascending. Each name may be there once. */
+typedef void (*ph_event_type_import_done)(void *ctx, enum ph_err err, const int32_t *changed,
+                                          size_t n);
+void ph_event_type_import(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                          const struct ph_event_type_import *import, ph_event_type_import_done done,
+                          void *ctx);
+/* Which of the names belong to types whose messages are checked against a schema. */
+typedef void (*ph_event_type_names_done)(void *ctx, enum ph_err err, const struct ph_str *names,
+                                         size_t n);
+void ph_event_type_checked(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                           const struct ph_str *names, size_t n, ph_event_type_names_done done,
+                           void *ctx);
 
 /* Archives it, or removes it for good. NOT_FOUND: there is none. */
 void ph_event_type_delete(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,

@@ -8,6 +8,18 @@
 #define FLAG_CHARS_MAX 256
 #define TRIES_MAX      5
 
+/* Client libraries know a list of flags; a type has at most one. */
+static void write_flags(struct ph_json_writer *w, struct ph_str flag)
+{
+    if (!flag.ptr) {
+        ph_jw_null(w);
+        return;
+    }
+    ph_jw_array_begin(w);
+    ph_jw_str(w, flag);
+    ph_jw_array_end(w);
+}
+
 static void write_event_type(struct ph_json_writer *w, const struct ph_event_type *type)
 {
     ph_jw_object_begin(w);
@@ -21,6 +33,10 @@ static void write_event_type(struct ph_json_writer *w, const struct ph_event_typ
     ph_jw_str(w, type->description);
     ph_jw_key(w, "featureFlag");
     ph_jw_str(w, type->feature_flag);
+    ph_jw_key(w, "featureFlags");
+    write_flags(w, type->feature_flag);
+    ph_jw_key(w, "groupName");
+    ph_jw_str(w, type->group);
     ph_jw_key(w, "name");
     ph_jw_str(w, type->name);
     ph_jw_key(w, "retrySchedule");
@@ -106,18 +122,24 @@ static void check_schema(struct ph_call *call, struct ph_faults *faults, struct 
                     fault.text, "value_error.schema");
 }
 
+/* featureFlag, or the one of featureFlags. */
 static struct ph_str field_flag(struct ph_call *call, struct ph_faults *faults, json_t *body,
                                 bool *present)
 {
+    bool has_list;
+    struct ph_str *list;
     struct ph_str flag =
         ph_field_str(call, faults, body, "featureFlag", false, 0, FLAG_CHARS_MAX, present);
+    size_t n =
+        ph_field_names(call, faults, body, "featureFlags", 1, FLAG_CHARS_MAX, &list, &has_list);
 
+    *present = *present || has_list;
     if (flag.ptr && !ph_name_ok(flag, FLAG_CHARS_MAX)) {
         ph_fault(call, faults, "body", "featureFlag", "has to be 1 to 256 of a-z A-Z 0-9 - _ .",
                  "value_error.str.regex");
         return PH_STR_NONE;
     }
-    return flag;
+    return flag.ptr || n == 0 ? flag : list[0];
 }
 
 /* The members that EventTypeIn, EventTypeUpdate and EventTypePatch share. description is required unless it is a patch. */
@@ -125,12 +147,14 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
                         struct ph_event_type_change *change)
 {
     bool description = json_object_get(body, "description") != NULL, schemas, archived, deprecated,
-         flag, retry, validation;
+         flag, retry, validation, group;
 
     change->description =
         ph_field_str(call, faults, body, "description", description || !patch, 0, 0, NULL);
     change->schemas = field_schemas(call, faults, body, &schemas);
     change->schema_validation = field_validation(call, faults, body, &validation);
+    change->group = ph_field_str(call, faults, body, "groupName", false, 1,
+                                 PH_EVENT_TYPE_GROUP_CHARS_MAX, &group);
     change->rules_version = 0;
     change->archived = ph_field_bool(call, faults, body, "archived", false, &archived);
     change->deprecated = ph_field_bool(call, faults, body, "deprecated", false, &deprecated);
@@ -141,7 +165,8 @@ static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *
         (schemas ? PH_EVENT_TYPE_SET_SCHEMAS : 0u) | (archived ? PH_EVENT_TYPE_SET_ARCHIVED : 0u) |
         (deprecated ? PH_EVENT_TYPE_SET_DEPRECATED : 0u) |
         (flag ? PH_EVENT_TYPE_SET_FEATURE_FLAG : 0u) | (retry ? PH_EVENT_TYPE_SET_RETRY : 0u) |
-        (validation ? PH_EVENT_TYPE_SET_SCHEMA_VALIDATION : 0u);
+        (validation ? PH_EVENT_TYPE_SET_SCHEMA_VALIDATION : 0u) |
+        (group ? PH_EVENT_TYPE_SET_GROUP : 0u);
     if (!patch)
         check_schema(call, faults, change->schema_validation, change->schemas);
 }

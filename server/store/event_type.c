@@ -44,6 +44,7 @@ static void read_row(const PGresult *res, int row, struct ph_event_type *out)
     ph_retry_waits_read(res, row, 9, &out->retry);
     out->schema_validation = ph_db_str(res, row, 10);
     out->rules_version = ph_db_int(res, row, 11);
+    out->group = ph_db_str(res, row, 12);
 }
 
 static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -140,6 +141,7 @@ static void write_all(struct ph_db *db, struct op *op, struct ph_str name,
     ph_db_add_id(&op->req, op->new_id);
     ph_retry_waits_add(&op->req, &change->retry);
     ph_db_add_ref(&op->req, change->schema_validation);
+    ph_db_add_ref(&op->req, change->group);
     ph_db_send(db, &op->req);
 }
 
@@ -180,6 +182,7 @@ void ph_event_type_patch(struct ph_db *db, struct ph_arena *arena, struct ph_id 
     ph_db_add_ref(&op->req, change->feature_flag);
     ph_retry_waits_add(&op->req, &change->retry);
     ph_db_add_ref(&op->req, change->schema_validation);
+    ph_db_add_ref(&op->req, change->group);
     if (change->rules_version)
         ph_db_add_i64(&op->req, change->rules_version);
     else
