@@ -214,6 +214,45 @@ def test_an_event_type_from_its_schema_to_the_archive(open_page, tenant):
     expect(page.get_by_role("link", name="invoice.paid")).to_be_visible()
 
 
+def test_a_key_is_shown_once_and_ends_when_it_is_deleted(open_page, server, tenant):
+    page = open_page("/dashboard/settings/keys", tenant.key)
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("Continuous integration")
+    page.get_by_label("May do").select_option("Read only")
+    page.get_by_role("button", name="Create").click()
+    key = page.get_by_label("The key", exact=True).inner_text()
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("table", name="API keys").get_by_text("Continuous integration")).to_be_visible()
+    assert key not in page.content()
+    with server.api(key) as made:
+        made.expect(200, "GET", "/app")
+        made.expect(403, "POST", "/app", json={"name": "x"})
+        page.get_by_role("button", name="Delete Continuous integration").click()
+        page.get_by_label("Type Continuous integration to confirm").fill("Continuous integration")
+        page.get_by_role("button", name="Delete it").click()
+        expect(page.get_by_text("Continuous integration no longer works.")).to_be_visible()
+        made.expect(401, "GET", "/app")
+
+
+def test_a_payload_filter_is_tried_and_obeyed(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app()
+    endpoint = api.new_endpoint(app, receiver.url("/hook"))
+    page = open_page(f"/dashboard/app/{app['id']}/endpoint/{endpoint['id']}/settings", tenant.key)
+    page.get_by_text("Filter, rate, order, retries, uid").click()
+    page.get_by_label("Payload filter").fill('{"path": "amount", "op": "gte"')
+    expect(page.get_by_text("This is no JSON.")).to_be_visible()
+    page.get_by_label("Payload filter").fill('{"path": "amount", "op": "gte", "value": 1000}')
+    page.get_by_label("Try it on a payload").fill('{"amount": 999}')
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_text("It would not get this.")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Changes saved.")).to_be_visible()
+    api.send(app, {"amount": 999})
+    api.send(app, {"amount": 1000})
+    assert receiver.wait(1, "/hook")[0].body == b'{"amount":1000}'
+
+
 def test_a_log_of_thousands_stays_small_in_the_page(open_page, tenant):
     api = tenant.api
     app = api.new_app()

@@ -10,17 +10,19 @@ SCREENS = ROOT / "build/screens"
 
 # name: (path, a text that is there when the page is, what is pressed then)
 PAGES = {
-    "overview": ("/dashboard", "Send from your code", []),
+    "overview": ("/dashboard", "How long attempts take", []),
     "applications": ("/dashboard/app", "Acme Inc", []),
     "application-new": ("/dashboard/app?new", "Your own id for this customer", []),
     "application": ("/dashboard/app/{app}", "Old warehouse", []),
     "application-messages": ("/dashboard/app/{app}/msg", "evt-7", []),
+    "application-activity": ("/dashboard/app/{app}/activity", "Attempts by event type", []),
     "application-send": ("/dashboard/app/{app}", "Old warehouse", ["Send a message"]),
     "application-menu": ("/dashboard/app/{app}", "Old warehouse", ["More for this application"]),
     "endpoint-new": ("/dashboard/app/{app}/endpoint/new", "payment.failed", []),
     "endpoint": ("/dashboard/app/{app}/endpoint/{endpoint}", "That is all.", []),
     "endpoint-failing": ("/dashboard/app/{app}/endpoint/{down}", "That is all.", []),
     "endpoint-attempts": ("/dashboard/app/{app}/endpoint/{down}/attempts", "connection refused", []),
+    "endpoint-activity": ("/dashboard/app/{app}/endpoint/{endpoint}/activity", "How long attempts take", []),
     "endpoint-test": ("/dashboard/app/{app}/endpoint/{endpoint}/test", "What came of it", []),
     "endpoint-signing": ("/dashboard/app/{app}/endpoint/{endpoint}/signing", "standardwebhooks", []),
     "endpoint-rotate": ("/dashboard/app/{app}/endpoint/{endpoint}/signing", "standardwebhooks", ["Rotate…"]),
@@ -33,6 +35,8 @@ PAGES = {
     "task": ("/dashboard/task/{task}", "looked at", []),
     "settings": ("/dashboard/settings", "Header prefix", []),
     "settings-operational": ("/dashboard/settings/operational", "endpoint.disabled", []),
+    "settings-keys": ("/dashboard/settings/keys", "That is all.", []),
+    "settings-key-new": ("/dashboard/settings/keys", "That is all.", ["New key"]),
     "nothing": ("/dashboard/nowhere", "There is no such page.", []),
 }
 

@@ -44,6 +44,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     { id: 'new-event-type', text: 'New event type', run: go('/event-type/new') },
     { id: 'tasks', text: 'Background tasks', run: go('/task') },
     { id: 'settings', text: 'Settings', run: go('/settings') },
+    { id: 'api-keys', text: 'API keys', run: go('/settings/keys') },
     { id: 'operational', text: 'Operational webhooks', run: go('/settings/operational') },
     { id: 'docs', text: 'API documentation', run: () => location.assign('/docs') },
     { id: 'theme', text: theme() === 'dark' ? 'Light theme' : 'Dark theme', run: () => setTheme(theme() === 'dark' ? 'light' : 'dark') },

@@ -5,6 +5,7 @@ import { api, take, type Application } from '@/api/client'
 import { useApplication } from '@/api/queries'
 import { Button } from '@/ui/Button'
 import { Copyable } from '@/ui/Code'
+import { Activity } from '@/ui/Activity'
 import { ActionDialog } from '@/ui/Dialog'
 import { ActionMenu } from '@/ui/Menu'
 import { Page, Tabs } from '@/ui/Page'
@@ -14,6 +15,7 @@ import { ApplicationDialog } from './ApplicationDialog'
 import { EndpointList } from './EndpointList'
 import { MessageLog } from './MessageLog'
 import { SendDialog } from './SendDialog'
+import { TopEventTypes } from './TopEventTypes'
 
 export default function ApplicationPage() {
   const { app = '', tab } = useParams()
@@ -42,9 +44,12 @@ export default function ApplicationPage() {
         tabs={[
           ['Endpoints', `/app/${app}`],
           ['Messages', `/app/${app}/msg`],
+          ['Activity', `/app/${app}/activity`],
         ]}
       />
-      {tab === 'msg' ? <MessageLog app={app} onSend={() => setOpen('send')} /> : <EndpointList app={app} />}
+      {tab === undefined && <EndpointList app={app} />}
+      {tab === 'msg' && <MessageLog app={app} onSend={() => setOpen('send')} />}
+      {tab === 'activity' && <Activity scope={{ app }} more={range => <TopEventTypes app={app} range={range} />} />}
       {open === 'edit' && <ApplicationDialog application={application} onClose={close} />}
       {open === 'send' && <SendDialog application={application} onClose={close} />}
       {open === 'delete' && <DeleteDialog application={application} onClose={close} />}

@@ -1,14 +1,16 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
 import { useLocation } from 'wouter'
-import { api, take, type Endpoint } from '@/api/client'
+import { api, take, type Endpoint, type Schemas } from '@/api/client'
 import { fieldsOf, messageOf } from '@/api/error'
+import { isJson } from '@/lib/json'
 import { parseSchedule, schedule } from '@/lib/time'
 import { Button, LinkButton } from '@/ui/Button'
 import { Checkbox, TextField } from '@/ui/Field'
 import { Note } from '@/ui/State'
 import { tell } from '@/ui/Toast'
 import { EventTypePicker } from './EventTypePicker'
+import { FilterField } from './FilterField'
 
 // Makes an endpoint, or changes the one given.
 export function EndpointForm({ app, endpoint }: { app: string; endpoint?: Endpoint }) {
@@ -22,15 +24,17 @@ export function EndpointForm({ app, endpoint }: { app: string; endpoint?: Endpoi
   const [rate, setRate] = useState(endpoint?.throttleRate?.toString() ?? '')
   const [ordered, setOrdered] = useState(endpoint?.ordering === 'fifo')
   const [retries, setRetries] = useState(endpoint?.retrySchedule ? schedule(endpoint.retrySchedule) : '')
+  const [filter, setFilter] = useState(endpoint?.filter ? JSON.stringify(endpoint.filter, null, 2) : '')
   const [error, setError] = useState<unknown>()
   const [busy, setBusy] = useState(false)
+  const [detailed] = useState(Boolean(rate || ordered || retries || uid || filter))
   const faults = fieldsOf(error)
   const parsed = parseSchedule(retries)
   const retryFault = 'wrong' in parsed ? `“${parsed.wrong}” is no time like 30 s, 5 min or 2 h.` : faults.retrySchedule
 
   async function submit(event: FormEvent) {
     event.preventDefault()
-    if ('wrong' in parsed || busy) return
+    if ('wrong' in parsed || busy || (filter.trim() !== '' && !isJson(filter))) return
     setBusy(true)
     const list = channels.split(/[\s,]+/).filter(Boolean)
     const body = {
@@ -42,6 +46,7 @@ export function EndpointForm({ app, endpoint }: { app: string; endpoint?: Endpoi
       throttleRate: rate ? Number(rate) : null,
       ordering: ordered ? ('fifo' as const) : null,
       retrySchedule: parsed.seconds.length > 0 ? parsed.seconds : null,
+      filter: filter.trim() === '' ? null : (JSON.parse(filter) as Schemas['PayloadFilter']),
     }
     try {
       const path = { app_id: app }
@@ -81,9 +86,10 @@ export function EndpointForm({ app, endpoint }: { app: string; endpoint?: Endpoi
         error={faults.channels}
         hint="Only messages sent to one of these; commas between them. Empty: whatever the channel."
       />
-      <details open={Boolean(rate || ordered || retries || uid)}>
-        <summary>Rate, order, retries, uid</summary>
+      <details open={detailed}>
+        <summary>Filter, rate, order, retries, uid</summary>
         <div className="stack details-body">
+          <FilterField app={app} endpoint={endpoint?.id} value={filter} onChange={setFilter} error={faults.filter} />
           <TextField
             label="Attempts a second"
             value={rate}

@@ -5,6 +5,7 @@ import { api, take, type Endpoint } from '@/api/client'
 import { useApplication, useEndpoint } from '@/api/queries'
 import { healthOf, isFailing } from '@/lib/status'
 import { Button } from '@/ui/Button'
+import { Activity } from '@/ui/Activity'
 import { ActionDialog } from '@/ui/Dialog'
 import { ActionMenu } from '@/ui/Menu'
 import { Page, Tabs } from '@/ui/Page'
@@ -74,6 +75,7 @@ export default function EndpointPage() {
         tabs={[
           ['Deliveries', base],
           ['Attempts', `${base}/attempts`],
+          ['Activity', `${base}/activity`],
           ['Test', `${base}/test`],
           ['Signing', `${base}/signing`],
           ['Settings', `${base}/settings`],
@@ -81,6 +83,7 @@ export default function EndpointPage() {
       />
       {tab === undefined && <DeliveryList app={app} endpoint={id} />}
       {tab === 'attempts' && <AttemptList app={app} endpoint={id} />}
+      {tab === 'activity' && <Activity scope={{ app, endpoint: id }} />}
       {tab === 'test' && <TestPanel app={app} endpoint={endpoint} />}
       {tab === 'signing' && <Signing app={app} endpoint={endpoint} />}
       {tab === 'settings' && (

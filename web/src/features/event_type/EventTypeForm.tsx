@@ -8,7 +8,7 @@ import { isJson } from '@/lib/json'
 import { parseSchedule, schedule } from '@/lib/time'
 import { Button, LinkButton } from '@/ui/Button'
 import { Body } from '@/ui/Code'
-import { TextField } from '@/ui/Field'
+import { Select, TextField } from '@/ui/Field'
 import { Page } from '@/ui/Page'
 import { Failure, Note, Skeleton } from '@/ui/State'
 import { tell } from '@/ui/Toast'
@@ -27,6 +27,12 @@ function Edit({ name }: { name: string }) {
   return data ? <EventTypeForm type={data} /> : <Skeleton lines={6} />
 }
 
+const VALIDATION: readonly (readonly [Schemas['SchemaValidation'], string])[] = [
+  ['off', 'are not looked at'],
+  ['warn', 'are taken, with a warning in the answer'],
+  ['enforce', 'are refused'],
+]
+
 function newestVersion(type: EventType | undefined) {
   return Object.keys(type?.schemas ?? {})
     .sort((a, b) => Number(a) - Number(b) || a.localeCompare(b))
@@ -41,6 +47,7 @@ function EventTypeForm({ type }: { type?: EventType }) {
   const [description, setDescription] = useState(type?.description ?? '')
   const [version, setVersion] = useState(newest ?? '1')
   const [schema, setSchema] = useState(newest ? JSON.stringify(type!.schemas![newest], null, 2) : type ? '' : FIRST_SCHEMA)
+  const [validation, setValidation] = useState<Schemas['SchemaValidation']>(type?.schemaValidation ?? 'off')
   const [retries, setRetries] = useState(type?.retrySchedule ? schedule(type.retrySchedule) : '')
   const [error, setError] = useState<unknown>()
   const faults = fieldsOf(error)
@@ -58,6 +65,7 @@ function EventTypeForm({ type }: { type?: EventType }) {
     const body = {
       description,
       schemas: Object.keys(schemas).length > 0 ? (schemas as Schemas['EventTypeIn']['schemas']) : null,
+      schemaValidation: validation,
       retrySchedule: parsed.seconds.length > 0 ? parsed.seconds : null,
     }
     try {
@@ -94,6 +102,12 @@ function EventTypeForm({ type }: { type?: EventType }) {
           <TextField label="Description" value={description} onChange={setDescription} error={faults.description} hint="Your customers read it." />
           <TextField label="Version of the schema" value={version} onChange={setVersion} hint="A new name here adds a version beside the others." />
           <TextField label="JSON Schema" value={schema} onChange={setSchema} error={schemaFault} rows={14} hint="Optional." mono />
+          <Select
+            label="Payloads that do not fit the schema"
+            value={validation}
+            onChange={value => setValidation(value as Schemas['SchemaValidation'])}
+            options={VALIDATION}
+          />
           <TextField
             label="Retry after"
             value={retries}

@@ -15,6 +15,8 @@ import { tell } from '@/ui/Toast'
 
 const ABOVE: [string, string][] = [['Event types', '/event-type']]
 
+const VALIDATION = { off: 'are not looked at', warn: 'are taken, with a warning', enforce: 'are refused' }
+
 export function useEventType(name: string) {
   return useQuery({
     queryKey: ['event-type', name],
@@ -76,6 +78,7 @@ export default function EventTypePage() {
       <Facts
         facts={[
           ['Name', <Copyable text={type.name} />],
+          ['Validation', `payloads that do not fit the schema ${VALIDATION[type.schemaValidation]}`],
           ['Retries', type.retrySchedule ? `after ${schedule(type.retrySchedule)}` : 'as the tenant or the server says'],
           ...(type.featureFlag ? [['Feature flag', type.featureFlag] as [string, string]] : []),
           ['Changed', <Time at={type.updatedAt} />],

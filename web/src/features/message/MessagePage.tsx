@@ -165,7 +165,7 @@ function Delivery({ app, message, target, attempts }: { app: string; message: Me
         <div className="actions">
           {target.nextAttempt && (
             <span className="quiet">
-              next attempt <Ago at={target.nextAttempt} dueWord="due now" />
+              {target.paused ? 'waits while the endpoint is paused' : <>next attempt <Ago at={target.nextAttempt} dueWord="due now" /></>}
             </span>
           )}
           <Button aria-label={`Resend to ${target.url}`} onPress={() => void resend()}>

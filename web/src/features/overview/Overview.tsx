@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
+import { lazy, Suspense } from 'react'
 import { Link } from 'wouter'
 import { api, take, type Application } from '@/api/client'
 import { sendSnippets } from '@/lib/snippets'
@@ -8,6 +9,10 @@ import { Icon } from '@/ui/Icon'
 import { Page, Section } from '@/ui/Page'
 import { Failure, Skeleton } from '@/ui/State'
 
+// The charts are no part of the first screen's script.
+const Activity = lazy(() => import('@/ui/Activity').then(module => ({ default: module.Activity })))
+
+const EVERYTHING = {}
 const LOOKED_AT = 5
 
 interface Progress {
@@ -56,7 +61,13 @@ export default function Overview() {
   const app = data.application
   return (
     <Page title={data.delivered ? 'Overview' : 'Welcome to Posthorn'}>
-      {!data.delivered && <Checklist progress={data} />}
+      {data.delivered ? (
+        <Suspense fallback={<Skeleton lines={6} />}>
+          <Activity scope={EVERYTHING} />
+        </Suspense>
+      ) : (
+        <Checklist progress={data} />
+      )}
       <Section title="Send from your code">
         <Snippets
           label="Send a message"

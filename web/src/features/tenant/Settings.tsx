@@ -10,6 +10,7 @@ import { Select, TextField } from '@/ui/Field'
 import { Page, Tabs } from '@/ui/Page'
 import { Failure, Note, Skeleton } from '@/ui/State'
 import { tell } from '@/ui/Toast'
+import { ApiKeys } from './ApiKeys'
 import { Operational } from './Operational'
 
 export default function Settings() {
@@ -21,11 +22,14 @@ export default function Settings() {
         label="Parts of the settings"
         tabs={[
           ['Tenant', '/settings'],
+          ['API keys', '/settings/keys'],
           ['Operational webhooks', '/settings/operational'],
         ]}
       />
       {tab === 'operational' ? (
         <Operational />
+      ) : tab === 'keys' ? (
+        <ApiKeys />
       ) : tenant.error ? (
         <Failure error={tenant.error} retry={() => void tenant.refetch()} />
       ) : tenant.data ? (
