@@ -81,7 +81,7 @@ typedef void (*ph_endpoint_messages_done)(void *ctx, enum ph_err err,
                                           bool done);
 /*
  * The messages that were attempted at an endpoint, the one first attempted last in front; with status pending or sending
- * those still owed to it, newest first. status: enum ph_message_status, or PH_ATTEMPT_ANY. A page whose payloads are large
+ * those still owed to it, with canceled or skipped those closed so, newest first. status: enum ph_message_status, or PH_ATTEMPT_ANY. A page whose payloads are large
  * has fewer than the limit and yet is not `done`. NOT_FOUND: no such endpoint.
  */
 void ph_endpoint_messages(struct ph_db *db, struct ph_arena *arena,

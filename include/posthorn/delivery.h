@@ -68,7 +68,7 @@ struct ph_endpoint_config {
 
 struct ph_endpoint_config *ph_endpoint_config_ref(struct ph_endpoint_config *config);
 void ph_endpoint_config_unref(struct ph_endpoint_config *config); /* NULL is allowed */
-/* Whether a message of this type and these channels is for this endpoint. */
+/* Whether a message of this type and these channels is for this endpoint, be it disabled or not. */
 bool ph_endpoint_config_takes(const struct ph_endpoint_config *config, struct ph_str event_type,
                               const struct ph_str *channels, size_t n_channels);
 

@@ -155,6 +155,7 @@ struct ph_endpoint_stats {
     int64_t success, exhausted;
     int64_t pending; /* not attempted yet */
     int64_t sending; /* failed so far, to be attempted again */
+    int64_t canceled, skipped;
 };
 typedef void (*ph_endpoint_stats_done)(void *ctx, enum ph_err err,
                                        const struct ph_endpoint_stats *stats);

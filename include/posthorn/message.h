@@ -27,9 +27,17 @@ struct ph_message_view {
         schema_warning; /* what in the payload does not match the schema; absent: nothing, or not asked */
 };
 
-/* What became of a message at an endpoint, by the numbers of the REST interface. */
-enum ph_message_status { PH_STATUS_SUCCESS, PH_STATUS_PENDING, PH_STATUS_FAIL, PH_STATUS_SENDING };
-/* "success", "pending", "fail" or "sending" */
+/* What became of a message at an endpoint, by the numbers of the REST interface. The last two, which are not those of an attempt,
+ * are in closed_deliveries by these numbers. */
+enum ph_message_status {
+    PH_STATUS_SUCCESS,
+    PH_STATUS_PENDING,
+    PH_STATUS_FAIL,
+    PH_STATUS_SENDING,
+    PH_STATUS_CANCELED,
+    PH_STATUS_SKIPPED, /* the endpoint was disabled */
+};
+/* "success", "pending", "fail", "sending", "canceled" or "skipped" */
 const char *ph_message_status_text(enum ph_message_status status);
 
 /* What became of one message at one endpoint. */

@@ -157,7 +157,7 @@ void ph_api_endpoint_messages(struct ph_call *call)
         !ph_query_bool(call, "with_content", true, &filter.with_content))
         return;
     ph_query_message_filter(call, &faults, &filter);
-    status = ph_query_status(call, &faults);
+    status = ph_query_delivery_status(call, &faults);
     if (!ph_faults_answer(call, &faults))
         ph_endpoint_messages(call->api->db, call->req->arena, &path, &list, status, &filter,
                              on_messages, call);

@@ -300,7 +300,6 @@ void ph_api_endpoint_delete(struct ph_call *call)
     ph_endpoint_delete(ph_api_endpoint_db(call), call->req->arena, &path, on_deleted, call);
 }
 
-/* A cancelled delivery leaves nothing that could be counted. */
 static void on_stats(void *ctx, enum ph_err err, const struct ph_endpoint_stats *stats)
 {
     struct ph_json_writer *w;
@@ -312,13 +311,15 @@ static void on_stats(void *ctx, enum ph_err err, const struct ph_endpoint_stats 
     w = ph_answer_writer(ctx, 1024);
     ph_jw_object_begin(w);
     ph_jw_key(w, "canceled");
-    ph_jw_i64(w, 0);
+    ph_jw_i64(w, stats->canceled);
     ph_jw_key(w, "fail");
     ph_jw_i64(w, stats->exhausted);
     ph_jw_key(w, "pending");
     ph_jw_i64(w, stats->pending);
     ph_jw_key(w, "sending");
     ph_jw_i64(w, stats->sending);
+    ph_jw_key(w, "skipped");
+    ph_jw_i64(w, stats->skipped);
     ph_jw_key(w, "success");
     ph_jw_i64(w, stats->success);
     ph_jw_object_end(w);

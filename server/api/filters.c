@@ -84,6 +84,16 @@ static int query_number(struct ph_call *call, struct ph_faults *faults, const ch
     return PH_ATTEMPT_ANY;
 }
 
+int ph_query_delivery_status(struct ph_call *call, struct ph_faults *faults)
+{
+    static const int64_t allowed[] = {PH_STATUS_SUCCESS, PH_STATUS_PENDING,  PH_STATUS_FAIL,
+                                      PH_STATUS_SENDING, PH_STATUS_CANCELED, PH_STATUS_SKIPPED};
+
+    return query_number(call, faults, "status", allowed, sizeof allowed / sizeof *allowed,
+                        "has to be 0 (success), 1 (pending), 2 (fail), 3 (sending), 4 (canceled) "
+                        "or 5 (skipped)");
+}
+
 int ph_query_status(struct ph_call *call, struct ph_faults *faults)
 {
     static const int64_t allowed[] = {PH_STATUS_SUCCESS, PH_STATUS_PENDING, PH_STATUS_FAIL,

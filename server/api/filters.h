@@ -24,7 +24,9 @@ void ph_body_message_filter(struct ph_call *call, struct ph_faults *faults, json
 /* before, after, channel, tag, event_types, status, status_code_class and endpoint_id. */
 void ph_query_attempt_filter(struct ph_call *call, struct ph_faults *faults,
                              struct ph_attempt_filter *filter);
-/* Number of a message status, or PH_ATTEMPT_ANY without. */
+/* What became of a delivery, or PH_ATTEMPT_ANY without. */
+int ph_query_delivery_status(struct ph_call *call, struct ph_faults *faults);
+/* The same of one that has been attempted. */
 int ph_query_status(struct ph_call *call, struct ph_faults *faults);
 
 #endif

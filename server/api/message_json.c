@@ -57,15 +57,21 @@ void ph_api_write_message(struct ph_json_writer *w, const struct ph_message_view
     ph_jw_object_end(w);
 }
 
+/* Published clients know no status but the first four: `state` says all. */
 void ph_api_write_fate_members(struct ph_json_writer *w, const struct ph_message_fate *fate)
 {
+    enum ph_message_status status =
+        fate->status > PH_STATUS_SENDING ? PH_STATUS_FAIL : fate->status;
+
     ph_jw_key(w, "nextAttempt");
     if (fate->has_next)
         ph_jw_time(w, fate->next_ms);
     else
         ph_jw_null(w);
-    ph_jw_key(w, "status");
-    ph_jw_i64(w, fate->status);
-    ph_jw_key(w, "statusText");
+    ph_jw_key(w, "state");
     ph_jw_cstr(w, ph_message_status_text(fate->status));
+    ph_jw_key(w, "status");
+    ph_jw_i64(w, status);
+    ph_jw_key(w, "statusText");
+    ph_jw_cstr(w, ph_message_status_text(status));
 }

@@ -233,7 +233,8 @@ static void answer(struct ph_ingest_question *question, struct ph_subscriptions 
     bool taken = false;
 
     for (size_t i = 0; i < snapshot->n_endpoints && !taken; i++)
-        taken = ph_endpoint_config_takes(snapshot->endpoints[i], question->event_type,
+        taken = !snapshot->endpoints[i]->disabled &&
+                ph_endpoint_config_takes(snapshot->endpoints[i], question->event_type,
                                          question->channels, question->n_channels);
     ph_subscriptions_unref(snapshot);
     question->on_answer(question, PH_OK, taken);
@@ -313,6 +314,10 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
         struct ph_endpoint_config *endpoint = s->endpoints[i];
         if (!ph_subscriptions_takes(s, i, &as_seen))
             continue;
+        if (endpoint->disabled) {
+            ph_message_batch_add_skipped(ingest->batch, index, &item->message, endpoint->id);
+            continue;
+        }
         const struct ph_job *job = item->in_doubt ? job_for(item, endpoint->id) : NULL;
         int32_t owner = job ? job->node_id : 0;
         if (!item->in_doubt)

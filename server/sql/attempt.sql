@@ -172,14 +172,14 @@ WITH target AS MATERIALIZED (
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.found
+       m.state, m.found
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.place DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT f.id AS place, m.id, m.event_type, m.event_id, m.channels, m.tags,
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
-               l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
+               l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at, k.state
         FROM (
             SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
             WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
@@ -201,6 +201,7 @@ FROM target LEFT JOIN LATERAL (
             ORDER BY s.id DESC LIMIT 1
         ) l
         LEFT JOIN deliveries d ON d.endpoint_id = f.endpoint_id AND d.message_id = f.message_id AND d.tenant_id = $1
+        LEFT JOIN closed_deliveries k ON k.message_id = f.message_id AND k.endpoint_id = f.endpoint_id AND k.tenant_id = $1
         WHERE ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
           AND (SELECT b.id = f.id FROM attempts b
                WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
@@ -225,14 +226,14 @@ WITH target AS MATERIALIZED (
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.found
+       m.state, m.found
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.place ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT f.id AS place, m.id, m.event_type, m.event_id, m.channels, m.tags,
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
-               l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
+               l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at, k.state
         FROM (
             SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
             WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
@@ -254,6 +255,7 @@ FROM target LEFT JOIN LATERAL (
             ORDER BY s.id DESC LIMIT 1
         ) l
         LEFT JOIN deliveries d ON d.endpoint_id = f.endpoint_id AND d.message_id = f.message_id AND d.tenant_id = $1
+        LEFT JOIN closed_deliveries k ON k.message_id = f.message_id AND k.endpoint_id = f.endpoint_id AND k.tenant_id = $1
         WHERE ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
           AND (SELECT b.id = f.id FROM attempts b
                WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
@@ -274,14 +276,14 @@ WITH target AS MATERIALIZED (
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.found
+       m.state, m.found
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
-               NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at
+               NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at, NULL::smallint AS state
         FROM deliveries d
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
@@ -308,14 +310,14 @@ WITH target AS MATERIALIZED (
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.found
+       m.state, m.found
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
-               NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at
+               NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at, NULL::smallint AS state
         FROM deliveries d
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
@@ -328,6 +330,82 @@ FROM target LEFT JOIN LATERAL (
         WHERE d.endpoint_id = target.id AND d.tenant_id = $1
           AND d.message_id > $6::uuid AND d.message_id < $7::uuid
           AND (d.attempts > 0) = ($10::smallint = 3)
+        ORDER BY d.message_id LIMIT $8::integer
+    ) p
+) m ON m.before < $13::bigint
+ORDER BY m.id
+
+-- Messages whose delivery to endpoint $4 (or uid $5) was closed without a success, newest first: $10 is 4 for those that were
+-- canceled, 5 for those that were skipped.
+-- name: endpoint_messages_closed_down
+WITH target AS MATERIALIZED (
+    SELECT e.application_id, e.id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
+       m.state, m.found
+FROM target LEFT JOIN LATERAL (
+    SELECT p.*, count(*) OVER () AS found,
+           sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
+    FROM (
+        SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
+               payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
+               NULL::smallint AS last_status, false AS owed, NULL::smallint AS attempts, NULL::timestamptz AS next_at, d.state
+        FROM closed_deliveries d
+        CROSS JOIN LATERAL (
+            SELECT * FROM messages c
+            WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
+              AND ($11::text IS NULL OR $11 = ANY (c.channels))
+              AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+              AND ($14::text IS NULL OR $14 = ANY (c.tags))
+            LIMIT 1
+        ) m
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1
+          AND d.message_id > $6::uuid AND d.message_id < $7::uuid
+          AND d.state = $10::smallint
+          AND NOT EXISTS (SELECT FROM attempts s
+                          WHERE s.message_id = d.message_id AND s.endpoint_id = d.endpoint_id AND s.tenant_id = $1 AND s.status = 0
+                            AND s.id >= uuid_floor(uuid_time(d.message_id) - interval '1 hour'))
+        ORDER BY d.message_id DESC LIMIT $8::integer
+    ) p
+) m ON m.before < $13::bigint
+ORDER BY m.id DESC
+
+-- name: endpoint_messages_closed_up
+WITH target AS MATERIALIZED (
+    SELECT e.application_id, e.id
+    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
+      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+)
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
+       m.state, m.found
+FROM target LEFT JOIN LATERAL (
+    SELECT p.*, count(*) OVER () AS found,
+           sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
+    FROM (
+        SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
+               payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
+               NULL::smallint AS last_status, false AS owed, NULL::smallint AS attempts, NULL::timestamptz AS next_at, d.state
+        FROM closed_deliveries d
+        CROSS JOIN LATERAL (
+            SELECT * FROM messages c
+            WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
+              AND ($11::text IS NULL OR $11 = ANY (c.channels))
+              AND ($12::text[] IS NULL OR c.event_type = ANY ($12))
+              AND ($14::text IS NULL OR $14 = ANY (c.tags))
+            LIMIT 1
+        ) m
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1
+          AND d.message_id > $6::uuid AND d.message_id < $7::uuid
+          AND d.state = $10::smallint
+          AND NOT EXISTS (SELECT FROM attempts s
+                          WHERE s.message_id = d.message_id AND s.endpoint_id = d.endpoint_id AND s.tenant_id = $1 AND s.status = 0
+                            AND s.id >= uuid_floor(uuid_time(d.message_id) - interval '1 hour'))
         ORDER BY d.message_id LIMIT $8::integer
     ) p
 ) m ON m.before < $13::bigint

@@ -216,14 +216,14 @@ WITH target AS MATERIALIZED (
 SELECT id, announce('ep:' || id::text), announce('app:' || application_id::text)
 FROM e
 
--- Counts of deliveries: finished ones from the roll-up, buckets from $6 to before $7; owed ones of messages with ids from
+-- Counts of deliveries: finished ones from the roll-up, buckets from $6 to before $7; owed and closed ones of messages with ids from
 -- $8 to before $9, of which at most $10 are looked at.
 -- name: endpoint_stats
 SELECT (SELECT coalesce(sum(s.success), 0)::bigint FROM delivery_stats s
         WHERE s.endpoint_id = e.id AND s.tenant_id = $1 AND s.bucket >= $6::timestamptz AND s.bucket < $7::timestamptz) AS success,
        (SELECT coalesce(sum(s.exhausted), 0)::bigint FROM delivery_stats s
         WHERE s.endpoint_id = e.id AND s.tenant_id = $1 AND s.bucket >= $6 AND s.bucket < $7) AS exhausted,
-       owed.pending, owed.sending
+       owed.pending, owed.sending, closed.canceled, closed.skipped
 FROM applications a
 JOIN endpoints e ON e.application_id = a.id
 CROSS JOIN LATERAL (
@@ -234,6 +234,14 @@ CROSS JOIN LATERAL (
         LIMIT $10::integer
     ) d
 ) owed
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE k.state = 4) AS canceled, count(*) FILTER (WHERE k.state = 5) AS skipped
+    FROM (
+        SELECT state FROM closed_deliveries
+        WHERE endpoint_id = e.id AND tenant_id = $1 AND message_id >= $8 AND message_id < $9
+        LIMIT $10
+    ) k
+) closed
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
   AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
   AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))

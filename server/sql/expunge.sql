@@ -38,6 +38,11 @@ WITH app AS MATERIALIZED (
         FOR UPDATE OF o SKIP LOCKED
     ) c
     WHERE d.endpoint_id = c.endpoint_id AND d.message_id = c.message_id
+    RETURNING d.message_id, d.endpoint_id
+), closed AS (
+    INSERT INTO closed_deliveries (message_id, endpoint_id, tenant_id, state)
+    SELECT message_id, endpoint_id, $1, 4 FROM cancelled
+    ON CONFLICT (message_id, endpoint_id) DO UPDATE SET state = excluded.state
 )
 SELECT n, message_id IN (SELECT id FROM found) IS TRUE FROM wanted ORDER BY n
 

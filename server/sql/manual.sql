@@ -22,7 +22,9 @@ WITH named AS MATERIALIZED (
     INSERT INTO deliveries AS d (endpoint_id, message_id, tenant_id, application_id, next_at, trigger_type)
     SELECT endpoint_id, message_id, $1, application_id, now(), 1 FROM target WHERE NOT refused AND NOT expired
     ON CONFLICT (endpoint_id, message_id) DO UPDATE SET next_at = now(), trigger_type = 1 WHERE d.node_id IS NULL
-    RETURNING endpoint_id
+    RETURNING endpoint_id, message_id
+), open_again AS (
+    DELETE FROM closed_deliveries c USING owed WHERE c.message_id = owed.message_id AND c.endpoint_id = owed.endpoint_id
 ), scheduled AS (
     INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
     SELECT endpoint_id, $1, now() FROM owed
@@ -50,7 +52,12 @@ WITH target AS MATERIALIZED (
         ) w
     ) c
     WHERE d.endpoint_id = c.endpoint_id AND d.message_id = c.message_id
-    RETURNING 1
+    RETURNING d.endpoint_id, d.message_id, d.tenant_id, d.application_id
+), closed AS (
+    INSERT INTO closed_deliveries (message_id, endpoint_id, tenant_id, state)
+    SELECT g.message_id, g.endpoint_id, g.tenant_id, 4
+    FROM gone g JOIN messages m ON m.application_id = g.application_id AND m.id = g.message_id
+    ON CONFLICT (message_id, endpoint_id) DO UPDATE SET state = excluded.state
 )
 SELECT (SELECT count(*)::int4 FROM gone), announce('cancel:' || target.id::text || ':' || $8::bigint)
 FROM target

@@ -112,18 +112,21 @@ WITH named AS MATERIALIZED (
     FROM target JOIN attempts t ON t.message_id = target.id AND t.id >= target.since
     WHERE t.tenant_id = $1
     ORDER BY t.endpoint_id, t.id DESC
+), closed AS MATERIALIZED (
+    SELECT k.endpoint_id, k.state FROM target JOIN closed_deliveries k ON k.message_id = target.id WHERE k.tenant_id = $1
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
        e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter,
-       e.last_status, e.owed, e.attempts, e.next_at
+       e.last_status, e.owed, e.attempts, e.next_at, e.state
 FROM target LEFT JOIN LATERAL (
-    SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
+    SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at, k.state
     FROM endpoints c
     LEFT JOIN newest n ON n.endpoint_id = c.id
+    LEFT JOIN closed k ON k.endpoint_id = c.id
     LEFT JOIN deliveries d ON d.endpoint_id = c.id AND d.message_id = target.id AND d.tenant_id = $1
     WHERE c.application_id = target.application_id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
-      AND (n.endpoint_id IS NOT NULL OR d.endpoint_id IS NOT NULL)
+      AND (n.endpoint_id IS NOT NULL OR d.endpoint_id IS NOT NULL OR k.endpoint_id IS NOT NULL)
     ORDER BY c.id DESC LIMIT $8::integer
 ) e ON true
 ORDER BY e.id DESC
@@ -145,18 +148,21 @@ WITH named AS MATERIALIZED (
     FROM target JOIN attempts t ON t.message_id = target.id AND t.id >= target.since
     WHERE t.tenant_id = $1
     ORDER BY t.endpoint_id, t.id DESC
+), closed AS MATERIALIZED (
+    SELECT k.endpoint_id, k.state FROM target JOIN closed_deliveries k ON k.message_id = target.id WHERE k.tenant_id = $1
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
        e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter,
-       e.last_status, e.owed, e.attempts, e.next_at
+       e.last_status, e.owed, e.attempts, e.next_at, e.state
 FROM target LEFT JOIN LATERAL (
-    SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at
+    SELECT c.*, n.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at, k.state
     FROM endpoints c
     LEFT JOIN newest n ON n.endpoint_id = c.id
+    LEFT JOIN closed k ON k.endpoint_id = c.id
     LEFT JOIN deliveries d ON d.endpoint_id = c.id AND d.message_id = target.id AND d.tenant_id = $1
     WHERE c.application_id = target.application_id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
-      AND (n.endpoint_id IS NOT NULL OR d.endpoint_id IS NOT NULL)
+      AND (n.endpoint_id IS NOT NULL OR d.endpoint_id IS NOT NULL OR k.endpoint_id IS NOT NULL)
     ORDER BY c.id LIMIT $8::integer
 ) e ON true
 ORDER BY e.id

@@ -6,6 +6,7 @@
 -- does not stay itself is sent again (0), for only then it is known what is left. What another transaction takes meanwhile
 -- shows at the insert: a message that has got one of the two then asks for the whole statement again. A message that finds
 -- itself or its own rows was stored by this very batch before; its insert says so by a unique violation.
+-- A delivery's node is NULL when it waits, and 0 when its endpoint is disabled: it is skipped.
 -- name: messages_store
 WITH stale AS (
     SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
@@ -77,16 +78,21 @@ WITH stale AS (
     SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
     FROM unnest($18::int4[], $19::uuid[], $20::uuid[], $21::uuid[], $22::uuid[], $23::int4[])
         AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
-    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+    WHERE node_id IS DISTINCT FROM 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 ), arrived AS (
     INSERT INTO schedule_arrivals (endpoint_id, tenant_id)
     SELECT DISTINCT endpoint_id, tenant_id FROM unnest($18, $19, $21, $23) AS d (n, endpoint_id, tenant_id, node_id)
     WHERE node_id IS NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
+), skipped AS (
+    INSERT INTO closed_deliveries (message_id, endpoint_id, tenant_id, state)
+    SELECT message_id, endpoint_id, tenant_id, 5
+    FROM unnest($18, $19, $20, $21, $23) AS d (n, endpoint_id, message_id, tenant_id, node_id)
+    WHERE node_id = 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 )
 SELECT n, why FROM rejected ORDER BY n
 
--- The same for a batch without keys, event ids, waiting deliveries and planned messages, as most are: less to set up for
--- PostgreSQL, which is a sixth of a message's whole cost in batches of thirty. Only its first 23 parameters.
+-- The same for a batch without keys, event ids, planned messages, and deliveries that wait or are skipped, as most are: less
+-- to set up for PostgreSQL, which is a sixth of a message's whole cost in batches of thirty. Only its first 23 parameters.
 -- name: messages_store_plain
 WITH stale AS (
     SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
@@ -116,7 +122,7 @@ WITH stale AS (
 )
 SELECT n, 0 FROM rejected ORDER BY n
 
--- The same with waiting deliveries: one endpoint that is slow or refuses makes the others' messages hardly dearer.
+-- The same with deliveries that wait or are skipped: one endpoint that is slow or refuses makes the others' messages hardly dearer.
 -- name: messages_store_waiting
 WITH stale AS (
     SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
@@ -142,11 +148,16 @@ WITH stale AS (
     SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
     FROM unnest($18::int4[], $19::uuid[], $20::uuid[], $21::uuid[], $22::uuid[], $23::int4[])
         AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
-    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+    WHERE node_id IS DISTINCT FROM 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 ), arrived AS (
     INSERT INTO schedule_arrivals (endpoint_id, tenant_id)
     SELECT DISTINCT endpoint_id, tenant_id FROM unnest($18, $19, $21, $23) AS d (n, endpoint_id, tenant_id, node_id)
     WHERE node_id IS NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
+), skipped AS (
+    INSERT INTO closed_deliveries (message_id, endpoint_id, tenant_id, state)
+    SELECT message_id, endpoint_id, tenant_id, 5
+    FROM unnest($18, $19, $20, $21, $23) AS d (n, endpoint_id, message_id, tenant_id, node_id)
+    WHERE node_id = 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 )
 SELECT n, 0 FROM rejected ORDER BY n
 
@@ -175,11 +186,16 @@ WITH stale AS (
     SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
     FROM unnest($7::int4[], $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $12::int4[])
         AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
-    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+    WHERE node_id IS DISTINCT FROM 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 ), arrived AS (
     INSERT INTO schedule_arrivals (endpoint_id, tenant_id)
     SELECT DISTINCT endpoint_id, tenant_id FROM unnest($7, $8, $10, $12) AS d (n, endpoint_id, tenant_id, node_id)
     WHERE node_id IS NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
+), skipped AS (
+    INSERT INTO closed_deliveries (message_id, endpoint_id, tenant_id, state)
+    SELECT message_id, endpoint_id, tenant_id, 5
+    FROM unnest($7, $8, $9, $10, $12) AS d (n, endpoint_id, message_id, tenant_id, node_id)
+    WHERE node_id = 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 )
 SELECT n, why FROM rejected ORDER BY n
 

@@ -56,12 +56,12 @@ RETURNING id, type, status, params, done, total, queued, error, application_id, 
 -- One step of the endpoint's task that has waited longest: looks at the next $1 attempts or messages, and makes the deliveries. While
 -- more than $2 deliveries of the endpoint wait, the task waits too. A task goes through the endpoint's attempts that were
 -- made before it, each message standing at its newest one, or through the application's messages, for those that never
--- came there. Attempts are looked for from an hour before the message on, for nodes' clocks differ. More than 100,000 are
--- not counted. No row: no task is due.
+-- came there. What was canceled is sent again by a replay only, for which somebody chose it. Attempts are looked for from an
+-- hour before the message on, for nodes' clocks differ. More than 100,000 are not counted. No row: no task is due.
 -- name: task_step
 WITH task AS MATERIALIZED (
     SELECT id, tenant_id, application_id, endpoint_id, cursor, stop, since, until, done, total,
-           type = 'endpoint.replay-missing' AS by_message,
+           type = 'endpoint.replay-missing' AS by_message, type <> 'endpoint.replay' AS spares_canceled,
            params->>'channel' AS channel, params->>'tag' AS tag, (params->>'status')::int2 AS status,
            (params->>'statusCodeClass')::int2 AS status_class,
            CASE WHEN json_typeof(params->'eventTypes') = 'array'
@@ -105,7 +105,9 @@ WITH task AS MATERIALIZED (
           AND (g.tag IS NULL OR g.tag = ANY (c.tags))
         LIMIT 1
     ) m
-    WHERE CASE WHEN g.by_message THEN
+    WHERE NOT (g.spares_canceled AND EXISTS (SELECT FROM closed_deliveries k
+                                             WHERE k.message_id = m.id AND k.endpoint_id = g.endpoint_id AND k.state = 4))
+    AND CASE WHEN g.by_message THEN
         (g.takes IS NULL OR m.event_type = ANY (g.takes)) AND (g.takes_channels IS NULL OR g.takes_channels && m.channels)
         AND NOT EXISTS (SELECT FROM unmatched_messages u WHERE u.message_id = m.id)
         AND (g.takes_payload IS NULL OR filter_takes(g.takes_payload, m.payload))
@@ -122,7 +124,9 @@ WITH task AS MATERIALIZED (
     INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at, trigger_type)
     SELECT g.endpoint_id, w.id, g.tenant_id, g.application_id, now(), 1 FROM going g CROSS JOIN wanted w ORDER BY w.id
     ON CONFLICT DO NOTHING
-    RETURNING endpoint_id, tenant_id
+    RETURNING endpoint_id, tenant_id, message_id
+), open_again AS (
+    DELETE FROM closed_deliveries c USING made WHERE c.message_id = made.message_id AND c.endpoint_id = made.endpoint_id
 ), scheduled AS (
     INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
     SELECT DISTINCT endpoint_id, tenant_id, now() FROM made

@@ -9,7 +9,7 @@
 /* Clocks of nodes differ: an attempt's id may be this much older than its message's. */
 #define SKEW_MS (60 * 60 * 1000)
 
-enum { COL_FATE = 6, COL_FOUND = 10 };
+enum { COL_FATE = 6, COL_FOUND = 11 };
 
 struct op {
     struct ph_db_req req;
@@ -195,7 +195,7 @@ static void add_message_filter(struct op *op, int status, const struct ph_messag
     ph_db_add_ref(&op->req, filter->tag);
 }
 
-static void list_owed(struct op *op, int status, const struct ph_message_filter *filter)
+static void list_by_message(struct op *op, int status, const struct ph_message_filter *filter)
 {
     ph_range_add(&op->req, &op->list, filter->after, filter->before);
     add_message_filter(op, status, filter);
@@ -225,19 +225,25 @@ void ph_endpoint_messages(struct ph_db *db, struct ph_arena *arena,
                           ph_endpoint_messages_done done, void *ctx)
 {
     bool up = ph_list_ascending(list),
-         owed = status == PH_STATUS_PENDING || status == PH_STATUS_SENDING;
+         owed = status == PH_STATUS_PENDING || status == PH_STATUS_SENDING,
+         closed = status == PH_STATUS_CANCELED || status == PH_STATUS_SKIPPED;
     const struct ph_stmt *attempted_stmt =
         up ? &ph_sql_endpoint_messages_attempted_up : &ph_sql_endpoint_messages_attempted_down;
     const struct ph_stmt *owed_stmt =
         up ? &ph_sql_endpoint_messages_owed_up : &ph_sql_endpoint_messages_owed_down;
-    struct op *op = op_new(arena, owed ? owed_stmt : attempted_stmt, path->tenant,
-                           path->application, on_messages, ctx);
+    const struct ph_stmt *closed_stmt =
+        up ? &ph_sql_endpoint_messages_closed_up : &ph_sql_endpoint_messages_closed_down;
+    struct op *op = op_new(arena,
+                           owed     ? owed_stmt
+                           : closed ? closed_stmt
+                                    : attempted_stmt,
+                           path->tenant, path->application, on_messages, ctx);
 
     op->done.messages = done;
     op->list = *list;
     ph_store_add_key(&op->req, PH_ID_ENDPOINT, path->endpoint);
-    if (owed)
-        list_owed(op, status, filter);
+    if (owed || closed)
+        list_by_message(op, status, filter);
     else
         list_attempted(op, status, filter);
     ph_db_send(db, &op->req);

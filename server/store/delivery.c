@@ -74,8 +74,6 @@ static bool contains(const struct ph_str *names, size_t n, struct ph_str name)
 bool ph_endpoint_config_takes(const struct ph_endpoint_config *config, struct ph_str event_type,
                               const struct ph_str *channels, size_t n_channels)
 {
-    if (config->disabled)
-        return false;
     if (config->n_event_types && !contains(config->event_types, config->n_event_types, event_type))
         return false;
     if (!config->n_channels)

@@ -226,6 +226,8 @@ static void on_stats(struct ph_db_req *req, enum ph_err err, PGresult *res)
         stats.exhausted = ph_db_int(res, 0, 1);
         stats.pending = ph_db_int(res, 0, 2);
         stats.sending = ph_db_int(res, 0, 3);
+        stats.canceled = ph_db_int(res, 0, 4);
+        stats.skipped = ph_db_int(res, 0, 5);
     }
     op->done.stats(op->ctx, err, err == PH_OK ? &stats : NULL);
 }

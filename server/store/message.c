@@ -20,7 +20,8 @@ struct op {
 
 const char *ph_message_status_text(enum ph_message_status status)
 {
-    static const char *const texts[] = {"success", "pending", "fail", "sending"};
+    static const char *const texts[] = {"success", "pending",  "fail",
+                                        "sending", "canceled", "skipped"};
 
     return texts[status];
 }
@@ -63,12 +64,17 @@ void ph_message_read_row(struct ph_arena *arena, const PGresult *res, int row,
     out->deliver_ms = 0;
 }
 
-/* What is still owed comes before what the newest attempt brought. */
+/* What is still owed comes before what the newest attempt brought, and a success before how the delivery was closed: it was
+ * under way then. */
 struct ph_message_fate ph_message_read_fate(const PGresult *res, int row, int col)
 {
     struct ph_message_fate fate = {0};
 
     if (!ph_db_bool(res, row, col + 1)) {
+        bool is_closed = !ph_db_is_null(res, row, col + 4);
+        if (is_closed &&
+            (ph_db_is_null(res, row, col) || ph_db_int(res, row, col) != PH_STATUS_SUCCESS))
+            col += 4;
         fate.status = (enum ph_message_status)ph_db_int(res, row, col);
         return fate;
     }

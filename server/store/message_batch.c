@@ -51,8 +51,9 @@ struct ph_message_batch {
     struct ph_db_req req;
     struct ph_arena *arena;
     int n_messages, n_apps, n_deliveries;
-    int n_keyed, n_waiting; /* messages with a key or event id; deliveries that are unclaimed */
-    int n_planned;          /* messages for later */
+    int n_keyed,
+        n_waiting; /* messages with a key or event id; deliveries that are unclaimed or skipped */
+    int n_planned; /* messages for later */
     const struct ph_subscriptions *apps[APP_SLOTS];
     int app_ix[APP_SLOTS];
     void (*on_stored)(enum ph_err, const int *, const enum ph_rejection *, size_t, void *);
@@ -145,9 +146,9 @@ int ph_message_batch_add(struct ph_message_batch *batch, const struct ph_new_mes
     return n;
 }
 
-void ph_message_batch_add_delivery(struct ph_message_batch *batch, int index,
-                                   const struct ph_new_message *message, struct ph_id endpoint,
-                                   int32_t node_id)
+/* All of a delivery but its node. */
+static void add_delivery(struct ph_message_batch *batch, int index,
+                         const struct ph_new_message *message, struct ph_id endpoint)
 {
     struct ph_db_array *a = batch->arrays;
     const struct ph_payload *payload = message->payload;
@@ -158,11 +159,26 @@ void ph_message_batch_add_delivery(struct ph_message_batch *batch, int index,
     ph_db_array_id(&a[DEL_MESSAGE], payload->message);
     ph_db_array_id(&a[DEL_TENANT], payload->tenant);
     ph_db_array_id(&a[DEL_APP], payload->application);
+}
+
+void ph_message_batch_add_delivery(struct ph_message_batch *batch, int index,
+                                   const struct ph_new_message *message, struct ph_id endpoint,
+                                   int32_t node_id)
+{
+    add_delivery(batch, index, message, endpoint);
     if (node_id)
-        ph_db_array_i32(&a[DEL_NODE], node_id);
+        ph_db_array_i32(&batch->arrays[DEL_NODE], node_id);
     else
-        ph_db_array_null(&a[DEL_NODE]);
+        ph_db_array_null(&batch->arrays[DEL_NODE]);
     batch->n_waiting += node_id == 0;
+}
+
+void ph_message_batch_add_skipped(struct ph_message_batch *batch, int index,
+                                  const struct ph_new_message *message, struct ph_id endpoint)
+{
+    add_delivery(batch, index, message, endpoint);
+    ph_db_array_i32(&batch->arrays[DEL_NODE], 0);
+    batch->n_waiting++;
 }
 
 int ph_message_batch_count(const struct ph_message_batch *batch)

@@ -183,6 +183,30 @@ def test_messages_attempted_at_an_endpoint(api, app, endpoint, history):
     assert [m["payload"] for m in bare] == [{}] * 4
 
 
+def test_messages_that_were_canceled_or_skipped(api, app, endpoint, history):
+    """Their status is that of a failure, for published clients know no other; `state` tells."""
+    where = f"/app/{app['id']}/endpoint/{endpoint['id']}/msg"
+    made = [history.message(minutes=10 + n, channels=["x"] if n % 2 else None) for n in range(6)]
+    for m, state in zip(made, ["skipped", "canceled"] * 3):
+        history.closed(m, endpoint, state)
+    history.attempt(made[1], endpoint, 9, status=2, status_code=500)
+    history.attempt(made[3], endpoint, 9.5)  # was under way when it was canceled
+    other_one = api.new_endpoint(app, URL)
+    history.closed(made[0], other_one, "canceled")
+    assert messages_of(api, app, endpoint, status=5) == [made[0], made[2], made[4]]
+    assert messages_of(api, app, endpoint, status=4) == [made[1], made[5]]
+    assert messages_of(api, app, endpoint, status=5, order="ascending", limit=2) == [made[4], made[2], made[0]]
+    assert messages_of(api, app, endpoint, status=5, channel="x") == []
+    assert messages_of(api, app, endpoint, status=4, before=ago(13)) == [made[5]]
+    assert {(m["state"], m["status"], m["statusText"], m["nextAttempt"]) for m in api.pages(where, status=5)} == {("skipped", 2, "fail", None)}
+    assert [(m["id"], m["state"], m["status"]) for m in api.pages(where)] == [(made[1], "canceled", 2), (made[3], "success", 0)]
+    shown = {e["id"]: (e["state"], e["status"], e["statusText"]) for e in api.pages(f"/app/{app['id']}/msg/{made[0]}/endpoint")}
+    assert shown == {endpoint["id"]: ("skipped", 2, "fail"), other_one["id"]: ("canceled", 2, "fail")}
+    shown = api.pages(f"/app/{app['id']}/msg/{made[3]}/endpoint", order="ascending")
+    assert [(e["id"], e["state"]) for e in shown] == [(endpoint["id"], "success")]
+    api.expect(422, "GET", where, params={"status": 6})
+
+
 def test_message_sent_again_is_listed_once(api, app, endpoint, history):
     m, newer = history.message(minutes=50), history.message(minutes=40)
     history.attempt(m, endpoint, 49, status=2, status_code=500)
@@ -237,17 +261,24 @@ def test_messages_of_an_endpoint_by_time_channel_type_and_tag(api, app, endpoint
 
 def test_counts_of_an_endpoint(api, app, endpoint, history):
     where = f"/app/{app['id']}/endpoint/{endpoint['id']}/stats"
-    assert api.expect(200, "GET", where) == {"success": 0, "fail": 0, "pending": 0, "sending": 0, "canceled": 0}
+    assert api.expect(200, "GET", where) == {"success": 0, "fail": 0, "pending": 0, "sending": 0, "canceled": 0, "skipped": 0}
     history.stats(endpoint, minutes=10, success=5, failure=3, exhausted=1)
     history.stats(endpoint, minutes=1000, success=7, failure=30, exhausted=2)
     for minutes in (10, 20, 1000):
         history.delivery(history.message(minutes=minutes), endpoint)
     history.delivery(history.message(minutes=15), endpoint, attempts=2)
-    assert api.expect(200, "GET", where) == {"success": 12, "fail": 3, "pending": 3, "sending": 1, "canceled": 0}
+    assert api.expect(200, "GET", where) == {"success": 12, "fail": 3, "pending": 3, "sending": 1, "canceled": 0, "skipped": 0}
     assert api.expect(200, "GET", where, params={"since": ago(100)}) == \
-        {"success": 5, "fail": 1, "pending": 2, "sending": 1, "canceled": 0}
+        {"success": 5, "fail": 1, "pending": 2, "sending": 1, "canceled": 0, "skipped": 0}
     assert api.expect(200, "GET", where, params={"until": ago(100)}) == \
-        {"success": 7, "fail": 2, "pending": 1, "sending": 0, "canceled": 0}
+        {"success": 7, "fail": 2, "pending": 1, "sending": 0, "canceled": 0, "skipped": 0}
+    history.closed(history.message(minutes=10), endpoint, "canceled")
+    for minutes in (20, 1000):
+        history.closed(history.message(minutes=minutes), endpoint, "skipped")
+    history.closed(history.message(), api.new_endpoint(app, URL), "skipped")
+    shown = api.expect(200, "GET", where)
+    assert (shown["canceled"], shown["skipped"], shown["pending"]) == (1, 2, 3)
+    assert api.expect(200, "GET", where, params={"until": ago(100)})["skipped"] == 1
     api.expect(422, "GET", where, params={"since": "then"})
 
 

@@ -49,6 +49,11 @@ def wait_task(api, task_id, timeout=60):
     return wait_for(lambda: [t for t in [task(api, task_id)] if t["status"] != "running"], timeout, "the task ends")[0]
 
 
+def stats(api, app, endpoint):
+    """What is not zero of its deliveries."""
+    return {name: n for name, n in api.expect(200, "GET", at(app, endpoint, "stats")).items() if n}
+
+
 def ids(receiver, path):
     return Counter(r.header("webhook-id") for r in receiver.got(path))
 
@@ -141,11 +146,46 @@ def test_a_replay_to_an_ordered_endpoint_is_in_order(database, start_node, recei
 def test_messages_of_a_disabled_endpoint_come_by_replay_missing(api, app, receiver):
     endpoint = api.new_endpoint(app, receiver.url(), disabled=True)
     skipped = [api.send(app)["id"] for _ in range(5)]
+    assert stats(api, app, endpoint) == {"skipped": 5}
+    assert [e["state"] for e in api.pages(f"/app/{app['id']}/msg/{skipped[0]}/endpoint")] == ["skipped"]
     api.expect(200, "PATCH", at(app, endpoint, "").rstrip("/"), json={"disabled": False})
     ended = wait_task(api, start(api, app, endpoint, "replay-missing"))
     assert ended["data"]["queued"] == 5
     receiver.wait(5)
     assert set(ids(receiver, "/hook")) == set(skipped)
+    wait_for(lambda: stats(api, app, endpoint) == {"success": 5}, 20, "none is skipped any more")
+
+
+def test_a_skipped_message_comes_when_it_is_resent(api, app, receiver):
+    endpoint = api.new_endpoint(app, receiver.url(), disabled=True, eventTypes=["a.b"])
+    message = api.send(app, event_type="a.b")
+    api.send(app, event_type="a.c")  # not for this one
+    assert stats(api, app, endpoint) == {"skipped": 1}
+    api.expect(200, "PATCH", at(app, endpoint, "").rstrip("/"), json={"disabled": False})
+    api.expect(202, "POST", f"/app/{app['id']}/msg/{message['id']}/endpoint/{endpoint['id']}/resend")
+    receiver.wait(1)
+    wait_for(lambda: stats(api, app, endpoint) == {"success": 1}, 20, "it is not skipped any more")
+    assert [e["state"] for e in api.pages(f"/app/{app['id']}/msg/{message['id']}/endpoint")] == ["success"]
+
+
+def test_canceled_messages_come_again_by_a_replay_only(api, app, receiver):
+    endpoint = api.new_endpoint(app, receiver.url(), retrySchedule=[3600])
+    receiver.default = status(500)
+    failed = api.send(app)
+    api.wait_attempts(app, failed, 1)
+    api.expect(200, "PATCH", at(app, endpoint, "").rstrip("/"), json={"paused": True})
+    waiting = api.send(app)
+    api.expect(204, "POST", at(app, endpoint, "cancel-msgs"), json={"createdBefore": "2099-01-01T00:00:00Z"})
+    assert stats(api, app, endpoint) == {"canceled": 2}
+    for message in (failed, waiting):
+        assert [(e["state"], e["status"]) for e in api.pages(f"/app/{app['id']}/msg/{message['id']}/endpoint")] == [("canceled", 2)]
+    receiver.default = ok()
+    api.expect(200, "PATCH", at(app, endpoint, "").rstrip("/"), json={"paused": False})
+    for action in ("recover", "replay-missing"):
+        assert wait_task(api, start(api, app, endpoint, action))["data"]["queued"] == 0
+    assert wait_task(api, start(api, app, endpoint, "bulk-replay"))["data"]["queued"] == 1
+    receiver.wait(2)
+    wait_for(lambda: stats(api, app, endpoint) == {"success": 1, "canceled": 1}, 20, "the other one stays canceled")
 
 
 def test_a_resent_message_does_not_wait_for_its_next_attempt(api, app, receiver):

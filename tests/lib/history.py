@@ -76,6 +76,11 @@ class History:
             "VALUES (%s, %s, %s, %s, now() + %s * interval '1 minute', CASE WHEN %s THEN (SELECT max(id) FROM nodes) END, %s)",
             (to_uuid(endpoint["id"]), to_uuid(message), self.tenant, self.app, due_in, due_in is None, attempts))
 
+    def closed(self, message, endpoint, state):
+        """state: "canceled" or "skipped"."""
+        self.db.execute("INSERT INTO closed_deliveries (message_id, endpoint_id, tenant_id, state) VALUES (%s, %s, %s, %s)",
+                        (to_uuid(message), to_uuid(endpoint["id"]), self.tenant, {"canceled": 4, "skipped": 5}[state]))
+
     def schedule(self, endpoint):
         """What waits for the endpoint is looked at now, as far as it is due."""
         self.db.execute("INSERT INTO endpoint_schedule (endpoint_id, tenant_id, next_due_at) VALUES (%s, %s, now())",

@@ -163,11 +163,11 @@ TEST_UNUSED static int begin_test(void **state)
     (void)state;
     if (PQtransactionStatus(hand) != PQTRANS_IDLE)
         test_exec(hand, "ROLLBACK");
-    test_exec(admin,
-              "TRUNCATE tenants, applications, endpoints, endpoint_secrets, event_types, api_keys, "
-              "data_keys, messages, attempts, message_uids, idempotency_keys, deliveries, "
-              "endpoint_schedule, schedule_arrivals, delivery_stats, background_tasks, broadcasts, "
-              "nodes, unmatched_messages, sql_users CASCADE");
+    test_exec(
+        admin,
+        "DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(oid::regclass::text, ', ') FROM "
+        "pg_class WHERE relnamespace = 'posthorn'::regnamespace AND relkind IN ('r', 'p') "
+        "AND NOT relispartition AND relname NOT IN ('migrations', 'channel')); END $$");
     make_tenant(&red, "red");
     make_tenant(&blue, "blue");
     loop = ph_loop_new();

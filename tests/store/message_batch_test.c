@@ -256,6 +256,40 @@ static void an_unclaimed_delivery_is_due_and_schedules_its_endpoint(void **state
     done_with(sent, 2);
 }
 
+static void what_is_skipped_is_kept_as_such_in_every_statement(void **state)
+{
+    (void)state;
+
+    for (int keyed = 0; keyed < 2; keyed++) {
+        struct sent sent[3] = {add(batch, &red, 0, keyed ? "e" : NULL), add(batch, &red, 0, NULL),
+                               add(batch, &blue, 0, NULL)};
+        owe(batch, &sent[0], red.endpoints[0], NODE);
+        ph_message_batch_add_skipped(batch, sent[0].index, &sent[0].message, red.endpoints[1]);
+        ph_message_batch_add_skipped(batch, sent[1].index, &sent[1].message, red.endpoints[1]);
+        ph_message_batch_add_skipped(batch, sent[2].index, &sent[2].message, blue.endpoints[0]);
+        run_sql(
+            admin,
+            "UPDATE applications SET config_version = config_version + 1 WHERE tenant_id = '%s'",
+            uuid_text(blue.id));
+        struct answer answer = store(batch, db);
+        assert_int_equal(answer.err, PH_OK);
+        assert_int_equal(answer.n, 1);
+        assert_int_equal(
+            ask_number(
+                "SELECT count(*) FROM closed_deliveries WHERE state = 5 AND tenant_id = '%s' AND "
+                "endpoint_id = '%s' AND message_id IN ('%s', '%s')",
+                uuid_text(red.id), uuid_text(red.endpoints[1]),
+                uuid_text(sent[0].message.payload->message),
+                uuid_text(sent[1].message.payload->message)),
+            2);
+        assert_int_equal(ask_number("SELECT count(*) FROM closed_deliveries"), 2 * (keyed + 1));
+        assert_int_equal(ask_number("SELECT count(*) FROM deliveries"), keyed + 1);
+        assert_int_equal(ask_number("SELECT count(*) FROM schedule_arrivals"), 0);
+        done_with(sent, 3);
+        ph_message_batch_clear(batch);
+    }
+}
+
 /* Each bump is what a claim that is under way notices. */
 static void joining_deliveries_move_the_schedule_forward_and_bump_it_but_end_no_hold(void **state)
 {
@@ -1045,6 +1079,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(messages_and_deliveries_are_stored),
+        TEST(what_is_skipped_is_kept_as_such_in_every_statement),
         TEST(an_unclaimed_delivery_is_due_and_schedules_its_endpoint),
         TEST(joining_deliveries_move_the_schedule_forward_and_bump_it_but_end_no_hold),
         TEST(channels_tags_and_expiry_are_stored),

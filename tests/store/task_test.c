@@ -2,6 +2,7 @@
 
 #include "posthorn/claim.h"
 #include "posthorn/manual.h"
+#include "posthorn/message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -396,6 +397,41 @@ static void replay_missing_sends_what_the_endpoint_takes_and_never_got(void **st
     assert_int_equal(task.total, 8);
 }
 
+static void close_delivery(int endpoint, struct ph_id of, int status)
+{
+    run_sql(admin, "INSERT INTO closed_deliveries VALUES ('%s', '%s', '%s', %d)", uuid_text(of),
+            uuid_text(red.endpoints[endpoint]), uuid_text(red.id), status);
+}
+
+static void what_was_skipped_is_missing_and_what_was_canceled_is_not(void **state)
+{
+    struct ph_id skipped = message(&red, "a.b", NULL, NULL),
+                 canceled = message(&red, "a.b", NULL, NULL),
+                 failed = message(&red, "a.b", NULL, NULL);
+    (void)state;
+
+    close_delivery(0, skipped, PH_STATUS_SKIPPED);
+    close_delivery(1, skipped, PH_STATUS_SKIPPED);
+    close_delivery(0, canceled, PH_STATUS_CANCELED);
+    close_delivery(0, failed, PH_STATUS_CANCELED);
+    attempt(&red, 0, failed, FAIL, 500);
+    (void)new_task(&red, 0, PH_TASK_REPLAY_MISSING, "{}");
+    (void)new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
+    (void)steps_until_idle();
+    assert_int_equal(owed_to(&red, 0), 1);
+    assert_true(owes(&red, 0, skipped));
+    assert_int_equal(
+        ask_number("SELECT count(*) FROM closed_deliveries WHERE state = 5 AND endpoint_id = '%s'",
+                   uuid_text(red.endpoints[1])),
+        1);
+    assert_int_equal(ask_number("SELECT count(*) FROM closed_deliveries WHERE state = 5"), 1);
+    (void)new_task(&red, 0, PH_TASK_REPLAY, "{}");
+    (void)steps_until_idle();
+    assert_true(owes(&red, 0, failed));
+    assert_int_equal(owed_to(&red, 0), 2);
+    assert_int_equal(ask_number("SELECT count(*) FROM closed_deliveries WHERE state = 4"), 1);
+}
+
 static void an_endpoint_without_filters_misses_all_messages(void **state)
 {
     struct ph_id one = message(&red, "a.b", NULL, NULL), two = message(&red, "c", "'{ch}'", NULL);
@@ -623,7 +659,9 @@ static void a_resent_delivery_is_due_at_once(void **state)
             "tenant_id, next_due_at) VALUES ('%s', '%s', now() + interval '2 hours')",
             uuid_text(red.endpoints[0]), uuid_text(red.id));
     owe(&red, 0, held, IN_MEMORY);
+    close_delivery(0, done, PH_STATUS_SKIPPED);
     assert_int_equal(resend(&red, 0, done), PH_OK);
+    assert_int_equal(ask_number("SELECT count(*) FROM closed_deliveries"), 0);
     assert_int_equal(resend(&red, 0, waits), PH_OK);
     assert_int_equal(resend(&red, 0, held), PH_OK);
     assert_true(owes(&red, 0, done));
@@ -692,6 +730,10 @@ deliveries_of_older_messages_are_cancelled_however_many_and_whoever_has_them(voi
     assert_int_equal(cancel_before(&red, 0, now_ms), PH_OK);
     assert_int_equal(owed_to(&red, 0), 1);
     assert_int_equal(owed_to(&red, 1), 1);
+    assert_int_equal(
+        ask_number("SELECT count(*) FROM closed_deliveries WHERE state = 4 AND endpoint_id = '%s'",
+                   uuid_text(red.endpoints[0])),
+        5601);
     run_sql(hand, "SELECT 1");
     PQconsumeInput(hand);
     int n = 0;
@@ -773,6 +815,7 @@ int main(void)
         TASK_TEST(replay_takes_what_its_filters_leave),
         TASK_TEST(an_expired_payload_is_not_sent_again),
         TASK_TEST(replay_missing_sends_what_the_endpoint_takes_and_never_got),
+        TASK_TEST(what_was_skipped_is_missing_and_what_was_canceled_is_not),
         TASK_TEST(an_endpoint_without_filters_misses_all_messages),
         TASK_TEST(a_step_looks_at_five_hundred_and_waits_while_a_thousand_wait),
         TASK_TEST(deliveries_in_memory_do_not_hold_a_task_up),

@@ -190,8 +190,9 @@ static void an_endpoint_takes_what_its_filters_name(void **state)
     } rows[] = {
         {false, 0, 0, {"x", 1}, {{"west", 4}}, 1, true},
         {false, 0, 0, {"x", 1}, {{NULL, 0}}, 0, true},
-        {true, 0, 0, {"x", 1}, {{NULL, 0}}, 0, false},
-        {true, 1, 1, {"a.b", 3}, {{"west", 4}}, 1, false},
+        {true, 0, 0, {"x", 1}, {{NULL, 0}}, 0, true}, /* it is skipped then */
+        {true, 1, 1, {"a.b", 3}, {{"west", 4}}, 1, true},
+        {true, 1, 1, {"a.b", 3}, {{"east", 4}}, 1, false},
         {false, 1, 0, {"a.b", 3}, {{NULL, 0}}, 0, true},
         {false, 1, 0, {"a.c", 3}, {{NULL, 0}}, 0, false},
         {false, 2, 0, {"a.c", 3}, {{"north", 5}}, 1, true},
