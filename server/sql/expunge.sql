@@ -106,6 +106,12 @@ WITH task AS MATERIALIZED (
         FOR UPDATE OF o SKIP LOCKED
     ) c
     WHERE d.endpoint_id = c.endpoint_id AND d.message_id = c.message_id
+    RETURNING d.message_id, d.endpoint_id, d.tenant_id
+), closed AS (
+    INSERT INTO closed_deliveries (message_id, endpoint_id, tenant_id, state)
+    SELECT cancelled.message_id, cancelled.endpoint_id, cancelled.tenant_id, 4
+    FROM cancelled JOIN walked ON walked.id = cancelled.message_id -- none of a message that retention has taken
+    ON CONFLICT (message_id, endpoint_id) DO UPDATE SET state = excluded.state
 ), ending AS MATERIALIZED (
     SELECT t.id, t.done + (SELECT count(*) FROM walked) AS done, (SELECT count(*) FROM emptied) AS emptied,
            (SELECT count(*) FROM walked) < $1 AS is_over,

@@ -98,8 +98,8 @@ def test_what_is_owed_of_an_expunged_message_is_cancelled(api, app, receiver, hi
     assert owed(history, sent["id"]) == 2
     expunge(api, app, sent["id"])
     assert owed(history, sent["id"]) == 0 and owed(history, kept["id"]) == 2
-    assert {e["id"]: e["statusText"] for e in api.pages(f"/app/{app['id']}/msg/{sent['id']}/endpoint")} == \
-        {first["id"]: "fail", second["id"]: "fail"}
+    assert {e["id"]: (e["statusText"], e["state"]) for e in api.pages(f"/app/{app['id']}/msg/{sent['id']}/endpoint")} == \
+        {first["id"]: ("fail", "canceled"), second["id"]: ("fail", "canceled")}
 
 
 def test_a_claim_of_an_expunged_message_sends_nothing(api, app, receiver, history):
@@ -176,6 +176,7 @@ def test_all_of_an_application(api, server, receiver):
         assert [m["payload"] for m in api.pages(f"/app/{app['id']}/msg", limit=250)] == [{"kept": 1}] + [EXPUNGED] * 1103
         assert raw(api, other_app, kept) == '{"kept":1}'
         assert owed(history, sent["id"]) == 0
+        assert [e["state"] for e in api.pages(f"/app/{app['id']}/msg/{sent['id']}/endpoint")] == ["canceled"]
         assert "deliverAt" not in api.expect(200, "GET", f"/app/{app['id']}/msg/{planned['id']}")
         api.expect(200, "PATCH", f"/app/{app['id']}/endpoint/{endpoint['id']}", json={"paused": False})
         assert [r.header("webhook-id") for r in receiver.wait(1)] == [later["id"]]
