@@ -1,5 +1,5 @@
 """Round after round of what may happen to an installation, during load and with receivers that fail: a node dies, or PostgreSQL
-does. ROUNDS (5) says how many; SEED repeats a run."""
+does. ROUNDS (30, fewer under a sanitizer) says how many; SEED repeats a run."""
 import os
 import random
 import time
@@ -7,8 +7,8 @@ import time
 from invariants import check, wait_drained
 from wait import SLOWNESS
 
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
-MESSAGES = 1500 // SLOWNESS  # of a round
+ROUNDS = int(os.environ.get("ROUNDS", 30 // SLOWNESS))
+MESSAGES = 400 // SLOWNESS  # of a round
 # A delivery may come twice when it was under way at a death or its outcome was not stored then: it came first so long before,
 # in seconds, or afterwards while the node could not store anything.
 BEFORE, AFTER = 1.0, 1.0
