@@ -122,7 +122,6 @@ def test_an_example_is_made_from_the_newest_schema(api, app):
     endpoint = api.new_endpoint(app, NOWHERE, paused=True)
     api.new_event_type(name, schemas={"10": SCHEMA, "9": {"type": "object", "properties": {"old": {"type": "string"}}}})
     made = example(api, app, endpoint, name)["payload"]
-    made.pop("itself")
     assert made == {"id": 7, "price": 1.5, "state": "paid", "kind": "k", "at": "2026-01-02T03:04:05Z",
                     "mail": "somebody@example.com", "known": "d", "yes": True, "lines": [{"n": 0}], "choice": 0,
                     "both": {"a": 0, "b": True}, "odd": None}
@@ -141,8 +140,10 @@ def test_an_example_of_the_schema_s_own(api, app):
 def test_an_example_of_a_schema_that_grows_without_end(api, app):
     name = unique("event")
     endpoint = api.new_endpoint(app, NOWHERE, paused=True)
-    api.new_event_type(name, schemas={"1": {"type": "object", "properties": {c: {"$ref": "#"} for c in "abcdefgh"}}})
-    assert set(example(api, app, endpoint, name)["payload"]) == set("abcdefgh")
+    level = {f"l{n}": {"properties": {c: {"$ref": f"#/$defs/l{n + 1}"} for c in "abcdefgh"}} for n in range(20)}
+    api.new_event_type(name, schemas={"1": {"type": "object", "properties": {c: {"$ref": "#/$defs/l0"} for c in "abcdefgh"}, "$defs": level}})
+    payload = example(api, app, endpoint, name)["payload"]
+    assert set(payload) <= set("abcdefgh") and 1000 < len(str(payload)) < 100_000
 
 
 def test_no_example_for_a_disabled_endpoint_or_a_bad_name(api, app):
