@@ -10,6 +10,8 @@
 
 #define PH_EVENT_TYPE_CHARS_MAX       256
 #define PH_EVENT_TYPE_GROUP_CHARS_MAX 256
+/* Somebody without a token, who sees event types without a flag: an id that no token has. */
+#define PH_EVENT_TYPE_VIEWER_ANYBODY ((struct ph_id){{0xff}})
 
 struct ph_event_type {
     struct ph_id id;

@@ -9,17 +9,22 @@ static void on_settings(void *ctx, enum ph_err err, const struct ph_tenant_setti
     struct ph_json_writer *w;
 
     if (err != PH_OK) {
-        ph_answer_error(ctx, err, NULL);
+        ph_answer_error(ctx, err,
+                        err == PH_ERR_CONFLICT ? "Another tenant has this catalogSlug." : NULL);
         return;
     }
     w = ph_answer_writer(ctx, 16 * 1024);
     ph_jw_object_begin(w);
+    ph_jw_key(w, "catalogSlug");
+    ph_jw_str(w, s->catalog_slug);
     ph_jw_key(w, "createdAt");
     ph_jw_time(w, s->created_ms);
     ph_jw_key(w, "headerPrefix");
     ph_jw_str(w, s->header_prefix);
     ph_jw_key(w, "name");
     ph_jw_str(w, s->name);
+    ph_jw_key(w, "publicCatalog");
+    ph_jw_bool(w, s->public_catalog);
     ph_jw_key(w, "retrySchedule");
     if (s->has_retry) {
         ph_jw_array_begin(w);
@@ -87,12 +92,29 @@ static void field_retry(struct ph_call *call, struct ph_faults *faults, json_t *
     }
 }
 
+/* What stands in the URL of the catalogue; null: only the tenant's id does. */
+static struct ph_str field_slug(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                                bool *present)
+{
+    struct ph_str slug = ph_field_str(call, faults, body, "catalogSlug", false, 1, 64, present);
+    bool ok = slug.len && slug.ptr[0] != '-' && slug.ptr[slug.len - 1] != '-';
+
+    for (size_t i = 0; i < slug.len && ok; i++)
+        ok = (slug.ptr[i] >= 'a' && slug.ptr[i] <= 'z') ||
+             (slug.ptr[i] >= '0' && slug.ptr[i] <= '9') || slug.ptr[i] == '-';
+    if (!slug.ptr || ok)
+        return slug;
+    ph_fault(call, faults, "body", "catalogSlug", "has to be 1 to 64 of a-z 0-9 and, inside, -",
+             "value_error.str.regex");
+    return PH_STR_NONE;
+}
+
 void ph_api_tenant_patch(struct ph_call *call)
 {
     struct ph_tenant_settings settings = {0};
     struct ph_faults faults = {0};
     json_t *body = ph_body_object(call);
-    bool name, prefix, profile, header, retry;
+    bool name, prefix, profile, header, retry, catalog, slug;
 
     if (!body)
         return;
@@ -108,12 +130,15 @@ void ph_api_tenant_patch(struct ph_call *call)
     settings.signature_profile = ph_api_field_profile(call, &faults, body, profile, NULL);
     settings.signature_header = ph_api_field_signature_header(call, &faults, body, &header);
     field_retry(call, &faults, body, &settings);
+    settings.public_catalog = ph_field_bool(call, &faults, body, "publicCatalog", false, &catalog);
+    settings.catalog_slug = field_slug(call, &faults, body, &slug);
     if (ph_faults_answer(call, &faults))
         return;
-    unsigned set = (name ? PH_TENANT_SET_NAME : 0u) | (prefix ? PH_TENANT_SET_HEADER_PREFIX : 0u) |
-                   (profile ? PH_TENANT_SET_SIGNATURE_PROFILE : 0u) |
-                   (header ? PH_TENANT_SET_SIGNATURE_HEADER : 0u) |
-                   (retry ? PH_TENANT_SET_RETRY : 0u);
+    unsigned set =
+        (name ? PH_TENANT_SET_NAME : 0u) | (prefix ? PH_TENANT_SET_HEADER_PREFIX : 0u) |
+        (profile ? PH_TENANT_SET_SIGNATURE_PROFILE : 0u) |
+        (header ? PH_TENANT_SET_SIGNATURE_HEADER : 0u) | (retry ? PH_TENANT_SET_RETRY : 0u) |
+        (catalog ? PH_TENANT_SET_PUBLIC_CATALOG : 0u) | (slug ? PH_TENANT_SET_CATALOG_SLUG : 0u);
     ph_tenant_update_settings(call->api->db, call->req->arena, call->tenant, set, &settings,
                               on_settings, call);
 }

@@ -5,7 +5,8 @@ INSERT INTO tenants (id, name) VALUES ($1::uuid, $2::text)
 SELECT id, name, created_at FROM tenants ORDER BY id
 
 -- name: tenant_get
-SELECT id, name, header_prefix, signature_profile, signature_header, retry_schedule, created_at, updated_at
+SELECT id, name, header_prefix, signature_profile, signature_header, retry_schedule, created_at, updated_at, public_catalog,
+       catalog_slug
 FROM tenants WHERE id = $1::uuid
 
 -- $2: bits of the members that change (enum ph_tenant_set).
@@ -17,8 +18,17 @@ WITH t AS (
         signature_profile = CASE WHEN $2 & 4 <> 0 THEN $5::text ELSE signature_profile END,
         signature_header = CASE WHEN $2 & 8 <> 0 THEN $6::text ELSE signature_header END,
         retry_schedule = CASE WHEN $2 & 16 <> 0 THEN $7::integer[] ELSE retry_schedule END,
+        public_catalog = CASE WHEN $2 & 32 <> 0 THEN $8::boolean ELSE public_catalog END,
+        catalog_slug = CASE WHEN $2 & 64 <> 0 THEN $9::text ELSE catalog_slug END,
         version = version + 1, updated_at = now()
     WHERE id = $1::uuid
-    RETURNING id, name, header_prefix, signature_profile, signature_header, retry_schedule, created_at, updated_at
+    RETURNING id, name, header_prefix, signature_profile, signature_header, retry_schedule, created_at, updated_at, public_catalog,
+              catalog_slug
 )
 SELECT *, announce('tenant:' || id::text) FROM t
+
+-- Who publishes event types under slug $1, or as tenant $2.
+-- name: tenant_find_catalog
+SELECT id FROM tenants WHERE catalog_slug = $1::text AND public_catalog
+UNION ALL
+SELECT id FROM tenants WHERE id = $2::uuid AND public_catalog

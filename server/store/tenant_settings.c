@@ -22,6 +22,8 @@ static void read_row(const PGresult *res, struct ph_tenant_settings *out)
         out->n_retry = PH_RETRY_WAITS_MAX;
     out->created_ms = ph_db_time(res, 0, 6);
     out->updated_ms = ph_db_time(res, 0, 7);
+    out->public_catalog = ph_db_bool(res, 0, 8);
+    out->catalog_slug = ph_db_str(res, 0, 9);
 }
 
 static void on_row(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -80,5 +82,40 @@ void ph_tenant_update_settings(struct ph_db *db, struct ph_arena *arena, struct 
     } else {
         ph_db_add_null(&op->req);
     }
+    ph_db_add_bool(&op->req, settings->public_catalog);
+    ph_db_add_ref(&op->req, settings->catalog_slug);
+    ph_db_send(db, &op->req);
+}
+
+struct catalog_op {
+    struct ph_db_req req;
+    void (*done)(void *ctx, enum ph_err err, struct ph_id tenant);
+    void *ctx;
+};
+
+static void on_catalog(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct catalog_op *op = ph_container_of(req, struct catalog_op, req);
+
+    if (err == PH_OK && PQntuples(res) == 0)
+        err = PH_ERR_NOT_FOUND;
+    op->done(op->ctx, err, err == PH_OK ? ph_db_id(res, 0, 0) : (struct ph_id){{0}});
+}
+
+void ph_tenant_find_catalog(struct ph_db *db, struct ph_arena *arena, struct ph_str slug_or_id,
+                            void (*done)(void *ctx, enum ph_err err, struct ph_id tenant),
+                            void *ctx)
+{
+    struct catalog_op *op = ph_arena_new_of(arena, struct catalog_op);
+    struct ph_id id;
+
+    op->done = done;
+    op->ctx = ctx;
+    ph_db_req_init(&op->req, &ph_sql_tenant_find_catalog, arena, on_catalog);
+    ph_db_add_str(&op->req, slug_or_id);
+    if (ph_id_parse(PH_ID_TENANT, slug_or_id, &id) == PH_OK)
+        ph_db_add_id(&op->req, id);
+    else
+        ph_db_add_null(&op->req);
     ph_db_send(db, &op->req);
 }
