@@ -79,7 +79,7 @@ lint: deps ## format, layers, banned functions, generated tables, statements, co
 	@tests/run lint
 
 bench: deps ## throughput, latency and CPU per delivery beside the floor of this machine
-	@tests/bench/run $(if $(RUNS),--runs $(RUNS))
+	@tests/bench/run $(if $(RUNS),--runs $(RUNS)) $(if $(KEYED),--keyed)
 
 format: ## format the sources
 	@clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
