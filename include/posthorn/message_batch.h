@@ -26,6 +26,7 @@ struct ph_new_message {
         deliver_ms; /* wall time at which it is matched and delivered, so without deliveries yet; 0: at once */
     bool has_key;
     struct ph_id idempotency_key; /* hash of key, credential and path */
+    bool again; /* it was sent before and not stored: this time it is told row by row why not */
 };
 
 enum ph_rejection {
@@ -58,14 +59,18 @@ size_t ph_message_batch_bytes(const struct ph_message_batch *batch);
 
 /*
  * Stores the batch. on_done: OK, with those messages that were rejected and so not stored (indexes ascending); CONFLICT:
- * a message of the batch is there already (it was sent before and its answer lost), nothing was stored; DB_RETRY:
- * nothing was stored, send again; else as ph_db_send.
+ * a message of the batch is there already (it was sent before and its answer lost), or, unless it was sent `again`, its key
+ * or event id was taken at this very moment; nothing was stored; DB_RETRY: nothing was stored, send again; else as
+ * ph_db_send.
  */
 void ph_message_batch_store(struct ph_message_batch *batch, struct ph_db *db,
                             void (*on_done)(enum ph_err err, const int *rejected,
                                             const enum ph_rejection *why, size_t n_rejected,
                                             void *ctx),
                             void *ctx);
+
+/* In on_done, of the nth rejected message, whose key has been used: the message that it made; zero: ph_idempotency_find knows. */
+struct ph_id ph_message_batch_made_before(const struct ph_message_batch *batch, size_t nth);
 
 /* Which messages of a batch are in the database: known[i] for the message with index i. */
 void ph_message_batch_find(struct ph_message_batch *batch, struct ph_db *db,

@@ -296,7 +296,6 @@ static const struct ph_job *job_for(const struct ph_ingest_item *item, struct ph
 static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t node_id)
 {
     const struct ph_subscriptions *s = item->snapshot;
-    int index = ph_message_batch_add(ingest->batch, &item->message);
     struct ph_payload *payload = item->message.payload;
     struct ph_match as_seen = {
         .event_type = item->message.event_type,
@@ -309,6 +308,8 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
     if (!payload->retry)
         payload->retry = ph_subscriptions_retry(s, item->message.event_type);
 
+    item->message.again = item->tries > 0;
+    int index = ph_message_batch_add(ingest->batch, &item->message);
     ingest->items[index] = item;
     for (size_t i = 0; i < s->n_endpoints && !item->message.deliver_ms; i++) {
         struct ph_endpoint_config *endpoint = s->endpoints[i];
@@ -439,7 +440,9 @@ static void key_found(enum ph_err err, struct ph_id message, void *ctx)
     finish(item, err == PH_OK || err == PH_ERR_NOT_FOUND ? PH_ERR_CONFLICT : PH_ERR_UNAVAILABLE);
 }
 
-static void reject(struct ph_ingest *ingest, struct ph_ingest_item *item, enum ph_rejection why)
+/* made_before: by the idempotency key; zero: not known. */
+static void reject(struct ph_ingest *ingest, struct ph_ingest_item *item, enum ph_rejection why,
+                   struct ph_id made_before)
 {
     drop_jobs(ingest, item);
     item->in_doubt = false;
@@ -448,8 +451,11 @@ static void reject(struct ph_ingest *ingest, struct ph_ingest_item *item, enum p
         reload(item);
         return;
     case PH_REJECTED_KEY:
-        ph_idempotency_find(ingest->db, item->arena, item->tenant, item->message.idempotency_key,
-                            key_found, item);
+        if (!ph_id_is_zero(made_before))
+            key_found(PH_OK, made_before, item);
+        else
+            ph_idempotency_find(ingest->db, item->arena, item->tenant,
+                                item->message.idempotency_key, key_found, item);
         return;
     case PH_REJECTED_EVENT_ID:
     case PH_REJECTED_MATCHED:
@@ -467,7 +473,8 @@ static void accept_batch(struct ph_ingest *ingest, const int *rejected,
     ph_metric_add(ingest_batches, 1);
     for (int i = 0; i < ingest->n_items; i++) {
         if (r < n_rejected && rejected[r] == i) {
-            reject(ingest, ingest->items[i], why[r]);
+            reject(ingest, ingest->items[i], why[r],
+                   ph_message_batch_made_before(ingest->batch, r));
             r++;
         } else {
             accept_item(ingest->items[i], &jobs);

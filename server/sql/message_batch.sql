@@ -1,5 +1,6 @@
 -- Stores many messages and their deliveries. Row by row decided: rejected are those whose application changed since the
--- snapshot (0), whose idempotency key is used (1), whose event id is used (2).
+-- snapshot (0), whose idempotency key is used (1), with the message that it made where that is known, whose event id is used
+-- (2).
 --
 -- A message may take its key and its event id only together. So what is committed and what the batch itself repeats is
 -- looked at before anything is inserted: the first of the batch with a key or event id takes it. A message behind one that
@@ -52,16 +53,16 @@ WITH stale AS (
            event_id IS NOT NULL AND id NOT IN (SELECT message_id FROM uids) AS no_uid
     FROM taking WHERE takes
 ), rejected AS MATERIALIZED (
-    SELECT n, CASE WHEN stale THEN 0 WHEN key_message IS NOT NULL THEN 1 ELSE 2 END AS why
+    SELECT n, CASE WHEN stale THEN 0 WHEN key_message IS NOT NULL THEN 1 ELSE 2 END AS why, key_message
     FROM input
     WHERE stale OR (key_message IS NOT NULL OR uid_message IS NOT NULL) AND coalesce(key_message, uid_message) <> id
     UNION ALL
     SELECT n, CASE WHEN key_first <> id AND key_first IN (SELECT id FROM taking WHERE takes) THEN 1
-                   WHEN uid_first <> id AND uid_first IN (SELECT id FROM taking WHERE takes) THEN 2 ELSE 0 END
+                   WHEN uid_first <> id AND uid_first IN (SELECT id FROM taking WHERE takes) THEN 2 ELSE 0 END, NULL
     FROM taking WHERE NOT takes
     UNION ALL
     SELECT n, CASE WHEN key IS NOT NULL AND event_id IS NOT NULL AND no_key <> no_uid AND ask_again() THEN 0
-                   WHEN no_key THEN 1 ELSE 2 END
+                   WHEN no_key THEN 1 ELSE 2 END, NULL
     FROM lost WHERE no_key OR no_uid
 ), stored AS (
     INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload,
@@ -89,7 +90,7 @@ WITH stale AS (
     FROM unnest($18, $19, $20, $21, $23) AS d (n, endpoint_id, message_id, tenant_id, node_id)
     WHERE node_id = 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 )
-SELECT n, why FROM rejected ORDER BY n
+SELECT n, why, key_message FROM rejected ORDER BY n
 
 -- The same for a batch without keys, event ids, planned messages, and deliveries that wait or are skipped, as most are: less
 -- to set up for PostgreSQL, which is a sixth of a message's whole cost in batches of thirty. Only its first 23 parameters.
@@ -160,6 +161,69 @@ WITH stale AS (
     WHERE node_id = 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 )
 SELECT n, 0 FROM rejected ORDER BY n
+
+-- The same for keys and event ids that the batch does not repeat, as nearly all are. What is committed is looked at; what
+-- another transaction takes meanwhile fails the whole statement, whose messages are then to be sent by the first one. That
+-- asks at every insert, and costs a message four times as much for its key.
+-- name: messages_store_keyed
+WITH stale AS (
+    SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
+    LEFT JOIN applications a ON a.id = v.id
+    WHERE a.config_version IS DISTINCT FROM v.version
+), rejected AS MATERIALIZED (
+    SELECT n, CASE WHEN stale THEN 0 WHEN key_message <> id THEN 1 ELSE 2 END AS why, key_message
+    FROM (
+        SELECT n, id, CASE WHEN key IS NOT NULL THEN
+                          (SELECT k.message_id FROM idempotency_keys k WHERE k.tenant_id = i.tenant_id AND k.key = i.key)
+                      END AS key_message,
+                      CASE WHEN event_id IS NOT NULL THEN
+                          (SELECT u.message_id FROM message_uids u
+                           WHERE u.application_id = i.application_id AND u.event_id = i.event_id)
+                      END AS uid_message,
+                      CASE WHEN ix = ANY (ARRAY(SELECT ix FROM stale)) THEN
+                          (SELECT m.id FROM messages m WHERE m.application_id = i.application_id AND m.id = i.id) IS NULL
+                      ELSE false END AS stale
+        FROM unnest($4::int4[], $5::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $10::text[], $14::uuid[])
+            AS i (n, ix, id, tenant_id, application_id, event_id, key)
+        OFFSET 0 -- each is looked up once
+    ) seen
+    WHERE stale OR coalesce(key_message, uid_message) <> id
+), keys AS (
+    INSERT INTO idempotency_keys (tenant_id, key, message_id)
+    SELECT tenant_id, key, id FROM unnest($4::int4[], $6::uuid[], $7::uuid[], $14::uuid[]) AS i (n, id, tenant_id, key)
+    WHERE key IS NOT NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
+), uids AS (
+    INSERT INTO message_uids (application_id, event_id, tenant_id, message_id)
+    SELECT application_id, event_id, tenant_id, id
+    FROM unnest($4::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $10::text[]) AS i (n, id, tenant_id, application_id, event_id)
+    WHERE event_id IS NOT NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
+), stored AS (
+    INSERT INTO messages (application_id, id, tenant_id, event_type, event_id, channels, tags, expires_at, payload,
+                          raw_body, content_type)
+    SELECT application_id, id, tenant_id, event_type, event_id, string_to_array(channels, ','),
+           string_to_array(tags, ','), expires_at, payload, raw_body, content_type
+    FROM unnest($4::int4[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[],
+                $13::timestamptz[], $14::uuid[], $15::bytea[], $16::bytea[], $17::text[])
+        AS i (n, id, tenant_id, application_id, event_type, event_id, channels, tags, expires_at, key, payload, raw_body,
+              content_type)
+    WHERE n <> ALL (ARRAY(SELECT n FROM rejected))
+), owed AS (
+    INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at, node_id)
+    SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
+    FROM unnest($18::int4[], $19::uuid[], $20::uuid[], $21::uuid[], $22::uuid[], $23::int4[])
+        AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
+    WHERE node_id IS DISTINCT FROM 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
+), arrived AS (
+    INSERT INTO schedule_arrivals (endpoint_id, tenant_id)
+    SELECT DISTINCT endpoint_id, tenant_id FROM unnest($18, $19, $21, $23) AS d (n, endpoint_id, tenant_id, node_id)
+    WHERE node_id IS NULL AND n <> ALL (ARRAY(SELECT n FROM rejected))
+), skipped AS (
+    INSERT INTO closed_deliveries (message_id, endpoint_id, tenant_id, state)
+    SELECT message_id, endpoint_id, tenant_id, 5
+    FROM unnest($18, $19, $20, $21, $23) AS d (n, endpoint_id, message_id, tenant_id, node_id)
+    WHERE node_id = 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
+)
+SELECT n, why, key_message FROM rejected ORDER BY n
 
 -- name: messages_find
 SELECT v.n FROM unnest($1::int4[], $2::uuid[], $3::uuid[]) AS v (n, id, application_id)

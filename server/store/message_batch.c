@@ -3,6 +3,7 @@
 #include "sql.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The arrays of the statement, in the order of its parameters. */
 enum {
@@ -46,14 +47,26 @@ static const enum ph_db_array_of array_types[ARRAYS] = {
 /* Distinct applications of a batch that are told apart; beyond, one may be listed twice, which is only a little slower. */
 #define APP_SLOTS 64
 
+/* Open addressing; those of other rounds are free. With more than TAKEN_MAX a batch is as if it repeated one. */
+#define TAKEN_SLOTS 4096
+#define TAKEN_MAX   (TAKEN_SLOTS / 2)
+struct taken {
+    uint64_t hash;
+    uint32_t round;
+};
+
 struct ph_message_batch {
     struct ph_db_array arrays[ARRAYS];
     struct ph_db_req req;
     struct ph_arena *arena;
     int n_messages, n_apps, n_deliveries;
-    int n_keyed,
-        n_waiting; /* messages with a key or event id; deliveries that are unclaimed or skipped */
-    int n_planned; /* messages for later */
+    /* messages with a key or event id; deliveries that are unclaimed or skipped; messages for later */
+    int n_keyed, n_waiting, n_planned;
+    bool is_careful;     /* a message is sent again, or repeats another one's key or event id */
+    struct taken *taken; /* keys and event ids of the batch: TAKEN_SLOTS */
+    int n_taken;
+    uint32_t round;
+    struct ph_id *made_before; /* one a rejected message */
     const struct ph_subscriptions *apps[APP_SLOTS];
     int app_ix[APP_SLOTS];
     void (*on_stored)(enum ph_err, const int *, const enum ph_rejection *, size_t, void *);
@@ -70,6 +83,8 @@ struct ph_message_batch *ph_message_batch_new(size_t max_bytes)
         ph_db_array_init(&batch->arrays[i], array_types[i],
                          i == MSG_PAYLOAD || i == MSG_RAW_BODY ? max_bytes : OTHER_BYTES_MAX);
     batch->arena = ph_arena_new();
+    batch->taken = ph_calloc(TAKEN_SLOTS, sizeof *batch->taken);
+    batch->round = 1;
     return batch;
 }
 
@@ -80,6 +95,7 @@ void ph_message_batch_free(struct ph_message_batch *batch)
     for (int i = 0; i < ARRAYS; i++)
         ph_db_array_free(&batch->arrays[i]);
     ph_arena_free(batch->arena);
+    free(batch->taken);
     free(batch);
 }
 
@@ -89,7 +105,12 @@ void ph_message_batch_clear(struct ph_message_batch *batch)
         ph_db_array_clear(&batch->arrays[i]);
     ph_arena_reset(batch->arena);
     batch->n_messages = batch->n_apps = batch->n_deliveries = 0;
-    batch->n_keyed = batch->n_waiting = batch->n_planned = 0;
+    batch->n_keyed = batch->n_waiting = batch->n_planned = batch->n_taken = 0;
+    batch->is_careful = false;
+    if (++batch->round == 0) { /* once in four thousand million batches */
+        memset(batch->taken, 0, TAKEN_SLOTS * sizeof *batch->taken);
+        batch->round = 1;
+    }
     for (int i = 0; i < APP_SLOTS; i++)
         batch->apps[i] = NULL;
 }
@@ -109,20 +130,52 @@ static int app_index(struct ph_message_batch *batch, const struct ph_subscriptio
     return batch->app_ix[slot];
 }
 
+/* False: perhaps another message of the batch has it. */
+static bool take(struct ph_message_batch *batch, uint64_t hash)
+{
+    size_t slot = hash % TAKEN_SLOTS;
+
+    if (batch->n_taken == TAKEN_MAX)
+        return false;
+    for (; batch->taken[slot].round == batch->round; slot = (slot + 1) % TAKEN_SLOTS)
+        if (batch->taken[slot].hash == hash)
+            return false;
+    batch->taken[slot] = (struct taken){hash, batch->round};
+    batch->n_taken++;
+    return true;
+}
+
+static void add_keys(struct ph_message_batch *batch, const struct ph_new_message *message)
+{
+    struct ph_db_array *a = batch->arrays;
+
+    batch->n_keyed += message->has_key || message->event_id.ptr;
+    batch->is_careful |= message->again;
+    if (message->has_key) {
+        ph_db_array_id(&a[MSG_KEY], message->idempotency_key);
+        batch->is_careful |= !take(batch, ph_id_hash(message->idempotency_key));
+    } else {
+        ph_db_array_null(&a[MSG_KEY]);
+    }
+    ph_db_array_str(&a[MSG_EVENT_ID], message->event_id);
+    if (message->event_id.ptr)
+        batch->is_careful |= !take(batch, ph_str_hash(message->event_id) ^
+                                              ph_id_hash(message->payload->application));
+}
+
 int ph_message_batch_add(struct ph_message_batch *batch, const struct ph_new_message *message)
 {
     struct ph_db_array *a = batch->arrays;
     const struct ph_payload *payload = message->payload;
     int n = batch->n_messages++;
 
-    batch->n_keyed += message->has_key || message->event_id.ptr;
+    add_keys(batch, message);
     ph_db_array_i32(&a[MSG_APP_IX], app_index(batch, message->subscriptions));
     ph_db_array_i32(&a[MSG_N], n);
     ph_db_array_id(&a[MSG_ID], payload->message);
     ph_db_array_id(&a[MSG_TENANT], payload->tenant);
     ph_db_array_id(&a[MSG_APP], payload->application);
     ph_db_array_str(&a[MSG_EVENT_TYPE], message->event_type);
-    ph_db_array_str(&a[MSG_EVENT_ID], message->event_id);
     ph_db_array_str(&a[MSG_CHANNELS], message->channels);
     ph_db_array_str(&a[MSG_TAGS], message->tags);
     if (message->expires_ms)
@@ -134,10 +187,6 @@ int ph_message_batch_add(struct ph_message_batch *batch, const struct ph_new_mes
         ph_db_array_time(&a[MSG_DELIVER_AT], message->deliver_ms);
     else
         ph_db_array_null(&a[MSG_DELIVER_AT]);
-    if (message->has_key)
-        ph_db_array_id(&a[MSG_KEY], message->idempotency_key);
-    else
-        ph_db_array_null(&a[MSG_KEY]);
     bool is_raw = message->json.ptr != NULL;
     struct ph_str body = {payload->bytes, payload->len};
     ph_db_array_str(&a[MSG_PAYLOAD], is_raw ? message->json : body);
@@ -203,11 +252,28 @@ static void stored(struct ph_db_req *req, enum ph_err err, PGresult *res)
     int *rejected = ph_arena_array_of(batch->arena, int, n);
     enum ph_rejection *why = ph_arena_array_of(batch->arena, enum ph_rejection, n);
 
+    batch->made_before = ph_arena_array_of(batch->arena, struct ph_id, n);
     for (int i = 0; i < n; i++) {
         rejected[i] = (int)ph_db_int(res, i, 0);
         why[i] = (enum ph_rejection)ph_db_int(res, i, 1);
+        if (PQnfields(res) > 2)
+            batch->made_before[i] = ph_db_id(res, i, 2);
     }
     batch->on_stored(err, rejected, why, (size_t)n, batch->ctx);
+}
+
+struct ph_id ph_message_batch_made_before(const struct ph_message_batch *batch, size_t nth)
+{
+    return batch->made_before[nth];
+}
+
+static const struct ph_stmt *choose(const struct ph_message_batch *batch)
+{
+    if (batch->n_planned || (batch->n_keyed && batch->is_careful))
+        return &ph_sql_messages_store;
+    if (batch->n_keyed)
+        return &ph_sql_messages_store_keyed;
+    return batch->n_waiting ? &ph_sql_messages_store_waiting : &ph_sql_messages_store_plain;
 }
 
 void ph_message_batch_store(struct ph_message_batch *batch, struct ph_db *db,
@@ -218,9 +284,7 @@ void ph_message_batch_store(struct ph_message_batch *batch, struct ph_db *db,
 {
     batch->on_stored = on_done;
     batch->ctx = ctx;
-    const struct ph_stmt *stmt = batch->n_keyed || batch->n_planned ? &ph_sql_messages_store
-                                 : batch->n_waiting                 ? &ph_sql_messages_store_waiting
-                                                                    : &ph_sql_messages_store_plain;
+    const struct ph_stmt *stmt = choose(batch);
 
     ph_db_req_init(&batch->req, stmt, batch->arena, stored);
     for (int i = 0; i < (stmt == &ph_sql_messages_store ? ARRAYS : MSG_DELIVER_AT); i++)
