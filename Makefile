@@ -83,6 +83,7 @@ bench: deps ## throughput, latency and CPU per delivery beside the floor of this
 
 format: ## format the sources
 	@clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+	@cd web && ./node node_modules/prettier/bin/prettier.cjs --write --log-level warn src *.ts *.html
 
 clean: ## remove build output (not var/)
 	@rm -rf build

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define DASHBOARD "/dashboard"
+#define PORTAL    "/portal"
 
 /* What a page may load: what this server has, and nothing inline. */
 #define POLICY                                                                                     \
@@ -34,12 +35,19 @@ static const struct ph_web_file *find(struct ph_str path)
     return n_all ? bsearch(&path, all, n_all, sizeof(*all), compare) : NULL;
 }
 
-/* A path below the dashboard's is one of its pages: its script shows which. */
+static bool is_below(struct ph_str path, struct ph_str parent)
+{
+    return ph_str_starts(path, parent) && (path.len == parent.len || path.ptr[parent.len] == '/');
+}
+
+/* A path below the dashboard's or the portal's is one of its pages: one script shows all of them. */
 static const struct ph_web_file *file_of(struct ph_str path)
 {
     if (path.len > 1 && path.ptr[path.len - 1] == '/')
         path.len--;
-    return find(ph_str_starts(path, PH_STR(DASHBOARD "/")) ? PH_STR(DASHBOARD) : path);
+    return find(is_below(path, PH_STR(DASHBOARD)) || is_below(path, PH_STR(PORTAL))
+                    ? PH_STR(DASHBOARD)
+                    : path);
 }
 
 static bool is_zero(struct ph_str weight)

@@ -253,6 +253,98 @@ def test_a_payload_filter_is_tried_and_obeyed(open_page, tenant, receiver):
     assert receiver.wait(1, "/hook")[0].body == b'{"amount":1000}'
 
 
+def test_the_portal_shows_one_application_to_whoever_has_its_link(open_page, tenant, receiver):
+    api = tenant.api
+    app, other = api.new_app(name="Acme"), api.new_app(name="Globex")
+    endpoint = api.new_endpoint(app, receiver.url("/hook"))
+    page = open_page(f"/dashboard/app/{app['id']}", tenant.key)
+    page.get_by_role("button", name="More for this application").click()
+    page.get_by_role("menuitem", name="Portal link…").click()
+    page.get_by_role("button", name="Make a link").click()
+    link = page.get_by_label("The link", exact=True).inner_text()
+
+    portal = open_page(link)
+    expect(portal.get_by_role("heading", name="Acme")).to_be_visible()
+    assert "#" not in portal.url and "php_" not in portal.url, "the token does not stay in the address"
+    expect(portal.get_by_role("link", name="Applications")).to_have_count(0)
+    expect(portal.get_by_role("button", name="Send a message")).to_have_count(0)
+    portal.get_by_role("link", name=endpoint["url"]).click()
+    portal.get_by_role("link", name="Test").click()
+    portal.get_by_role("button", name="Send", exact=True).click()
+    expect(portal.get_by_role("region", name="What came of it").get_by_text("200")).to_be_visible()
+    portal.get_by_role("link", name="Settings").click()
+    portal.get_by_label("Description").fill("Ours")
+    portal.get_by_role("button", name="Save").click()
+    expect(portal.get_by_role("heading", name="Ours")).to_be_visible()
+    portal.goto(f"/portal/app/{other['id']}")
+    expect(portal.get_by_role("alert")).to_be_visible()
+    expect(portal.get_by_text("Globex")).to_have_count(0)
+
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="More for this application").click()
+    page.get_by_role("menuitem", name="End all portal links…").click()
+    page.get_by_role("button", name="End them").click()
+    expect(page.get_by_text("All portal links of this application have ended.")).to_be_visible()
+    portal.goto("/portal")
+    expect(portal.get_by_role("heading", name="This link has ended")).to_be_visible()
+
+
+def test_who_may_only_look_is_shown_nothing_to_change(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app(name="Acme")
+    endpoint = api.new_endpoint(app, receiver.url("/hook"))
+    message = api.send(app)
+    key = api.expect(201, "POST", "/api-key", json={"name": "viewer", "scope": "read"})["key"]
+    link = api.expect(200, "POST", f"/auth/app-portal-access/{app['id']}", json={"readOnly": True})["url"]
+    home = f"/app/{app['id']}"
+    allowed = {"Search and commands", "Open the menu", "Dark theme", "Sign out", "Clear", "Load more", "Open", "Laid out", "As sent", "Stop"}
+    for base, start in (("/dashboard", "/dashboard"), ("/portal", link)):
+        page = open_page(start, key)
+        expect(page.get_by_text("Read only", exact=True)).to_be_visible()
+        pages = [home, f"{home}/msg", f"{home}/endpoint/{endpoint['id']}", f"{home}/msg/{message['id']}", f"{home}/endpoint/{endpoint['id']}/settings"]
+        for path in pages + (["/app", "/event-type", "/settings", "/settings/keys", "/settings/operational"] if base == "/dashboard" else []):
+            page.goto(base + path)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            expect(page.get_by_role("status", name="Loading")).to_have_count(0)
+            buttons = page.get_by_role("button", disabled=False).filter(visible=True).all_inner_texts()
+            offered = {text.split("\n")[0] for text in buttons if text} - allowed
+            assert not {text for text in offered if not text.startswith("Go to")}, f"{base}{path}: {offered}"
+
+
+def test_what_happens_is_shown_live(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app(name="Acme")
+    api.new_endpoint(app, receiver.url("/hook"))
+    page = open_page("/dashboard/tail", tenant.key)
+    expect(page.get_by_text("Listening")).to_be_visible()
+    message = api.send(app, event_type="invoice.paid")
+    live = page.get_by_role("table", name="Live")
+    expect(live.get_by_text("Accepted")).to_be_visible()
+    expect(live.get_by_text("Delivered 200")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    live.get_by_role("link", name="invoice.paid").first.click()
+    expect(page.get_by_text(message["id"]).first).to_be_visible()
+
+
+def test_event_types_come_from_an_openapi_document(open_page, tenant):
+    page = open_page("/dashboard/event-type", tenant.key)
+    page.get_by_role("button", name="Import…").first.click()
+    page.get_by_label("OpenAPI document").fill("""
+openapi: 3.1.0
+info: {title: Acme, version: "1"}
+webhooks:
+  order.shipped:
+    post:
+      description: A parcel is on its way.
+      requestBody: {content: {application/json: {schema: {type: object}}}}
+""")
+    expect(page.get_by_role("button", name="Import", exact=True)).to_be_disabled()
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.get_by_text("1 would change: order.shipped")).to_be_visible()
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_role("link", name="order.shipped")).to_be_visible()
+
+
 def test_a_log_of_thousands_stays_small_in_the_page(open_page, tenant):
     api = tenant.api
     app = api.new_app()

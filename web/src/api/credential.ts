@@ -1,9 +1,19 @@
 // Who the person is to the server. Everything that knows how a request is signed in is here.
 import { useSyncExternalStore } from 'react'
 
-const STORED = 'posthorn.key'
+// A portal shows one application to whoever has its link.
+export const isPortal = /^\/portal(\/|$)/.test(location.pathname)
+
+const STORED = isPortal ? 'posthorn.portal' : 'posthorn.key'
 const listeners = new Set<() => void>()
 let why: string | undefined
+
+// A portal link has its token behind the #, which browsers send nobody; it does not stay in the address.
+const fromLink = isPortal && /^#key=([\w.-]+)$/.exec(location.hash)?.[1]
+if (fromLink) {
+  sessionStorage.setItem(STORED, fromLink)
+  history.replaceState(null, '', location.pathname)
+}
 
 export const credential = {
   headers(): Record<string, string> {

@@ -2,16 +2,20 @@
 import { useQuery } from '@tanstack/react-query'
 import { api, take, type EventType } from './client'
 
-export const useTenant = () =>
-  useQuery({ queryKey: ['tenant'], queryFn: () => take(api.GET('/api/v1/tenant')), staleTime: 60_000 })
+export const useTenant = () => useQuery({ queryKey: ['tenant'], queryFn: () => take(api.GET('/api/v1/tenant')), staleTime: 60_000 })
 
 export const useApplication = (app: string) =>
-  useQuery({ queryKey: ['app', app], queryFn: () => take(api.GET('/api/v1/app/{app_id}', { params: { path: { app_id: app } } })), staleTime: 10_000 })
+  useQuery({
+    queryKey: ['app', app],
+    queryFn: () => take(api.GET('/api/v1/app/{app_id}', { params: { path: { app_id: app } } })),
+    staleTime: 10_000,
+  })
 
 export const useEndpoint = (app: string, endpoint: string) =>
   useQuery({
     queryKey: ['endpoint', app, endpoint],
-    queryFn: () => take(api.GET('/api/v1/app/{app_id}/endpoint/{endpoint_id}', { params: { path: { app_id: app, endpoint_id: endpoint } } })),
+    queryFn: () =>
+      take(api.GET('/api/v1/app/{app_id}/endpoint/{endpoint_id}', { params: { path: { app_id: app, endpoint_id: endpoint } } })),
     refetchInterval: 10_000,
   })
 
@@ -22,7 +26,9 @@ async function catalogue(): Promise<EventType[]> {
   const all: EventType[] = []
   let iterator: string | undefined
   for (let i = 0; i < CATALOGUE_PAGES; i++) {
-    const page = await take(api.GET('/api/v1/event-type', { params: { query: { limit: 250, iterator, with_content: true, include_archived: true } } }))
+    const page = await take(
+      api.GET('/api/v1/event-type', { params: { query: { limit: 250, iterator, with_content: true, include_archived: true } } }),
+    )
     all.push(...page.data)
     if (page.done || !page.iterator) break
     iterator = page.iterator

@@ -33,7 +33,11 @@ export function useSeries({ app, endpoint }: Scope, range: Range) {
         interval: range === 'month' ? ('day' as const) : ('hour' as const),
       }
       if (app && endpoint)
-        return take(api.GET('/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats/deliveries', { params: { path: { app_id: app, endpoint_id: endpoint }, query } }))
+        return take(
+          api.GET('/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats/deliveries', {
+            params: { path: { app_id: app, endpoint_id: endpoint }, query },
+          }),
+        )
       if (app) return take(api.GET('/api/v1/app/{app_id}/stats/deliveries', { params: { path: { app_id: app }, query } }))
       return take(api.GET('/api/v1/stats/deliveries', { params: { query } }))
     },
@@ -47,7 +51,11 @@ export function useBacklog({ app, endpoint }: Scope) {
     queryKey: ['stats', app, endpoint, 'backlog'],
     queryFn: () => {
       if (app && endpoint)
-        return take(api.GET('/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats/backlog', { params: { path: { app_id: app, endpoint_id: endpoint } } }))
+        return take(
+          api.GET('/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats/backlog', {
+            params: { path: { app_id: app, endpoint_id: endpoint } },
+          }),
+        )
       if (app) return take(api.GET('/api/v1/app/{app_id}/stats/backlog', { params: { path: { app_id: app } } }))
       return take(api.GET('/api/v1/stats/backlog'))
     },

@@ -1,11 +1,13 @@
-import { lazy, Suspense, useEffect } from 'react'
 import { useQueryClient } from '@tanstack/react-query'
-import { Route, Switch } from 'wouter'
-import { useSignedIn } from '@/api/credential'
-import { Empty, Skeleton } from '@/ui/State'
+import { lazy, Suspense, useEffect } from 'react'
+import { Redirect, Route, Switch } from 'wouter'
+import { AccessGate, useAccess } from '@/api/access'
+import { isPortal, useSignedIn } from '@/api/credential'
 import { LinkButton } from '@/ui/Button'
 import { Page } from '@/ui/Page'
+import { Empty, Failure, Skeleton } from '@/ui/State'
 import { Toasts } from '@/ui/Toast'
+import { PortalEnd, PortalShell } from './PortalShell'
 import { Shell } from './Shell'
 import { SignIn } from './SignIn'
 
@@ -19,8 +21,59 @@ const EventTypeList = lazy(() => import('@/features/event_type/EventTypeList'))
 const EventTypePage = lazy(() => import('@/features/event_type/EventTypePage'))
 const EventTypeForm = lazy(() => import('@/features/event_type/EventTypeForm'))
 const Settings = lazy(() => import('@/features/tenant/Settings'))
+const TailPage = lazy(() => import('@/features/tail/TailPage'))
 const TaskList = lazy(() => import('@/features/task/TaskList'))
 const TaskPage = lazy(() => import('@/features/task/TaskPage'))
+
+// Of one application: what the portal has, too.
+const APPLICATION = [
+  <Route key="new" path="/app/:app/endpoint/new" component={NewEndpoint} />,
+  <Route key="endpoint" path="/app/:app/endpoint/:endpoint/:tab?" component={EndpointPage} />,
+  <Route key="message" path="/app/:app/msg/:msg" component={MessagePage} />,
+  <Route key="application" path="/app/:app/:tab?" component={ApplicationPage} />,
+]
+
+function Nothing() {
+  return (
+    <Page title="Nothing here">
+      <Empty title="There is no such page.">
+        <LinkButton href="/">Go to the start</LinkButton>
+      </Empty>
+    </Page>
+  )
+}
+
+function Dashboard() {
+  return (
+    <Switch>
+      <Route path="/" component={Overview} />
+      <Route path="/app" component={ApplicationList} />
+      {APPLICATION}
+      <Route path="/event-type" component={EventTypeList} />
+      <Route path="/event-type/new" component={EventTypeForm} />
+      <Route path="/event-type/:name" component={EventTypePage} />
+      <Route path="/event-type/:name/edit" component={EventTypeForm} />
+      <Route path="/tail" component={TailPage} />
+      <Route path="/task" component={TaskList} />
+      <Route path="/task/:task" component={TaskPage} />
+      <Route path="/settings/:tab?" component={Settings} />
+      <Route component={Nothing} />
+    </Switch>
+  )
+}
+
+function Portal() {
+  const { application } = useAccess()
+  return (
+    <Switch>
+      <Route path="/">
+        <Redirect to={`/app/${application}`} replace />
+      </Route>
+      {APPLICATION}
+      <Route component={Nothing} />
+    </Switch>
+  )
+}
 
 export function App() {
   const signedIn = useSignedIn()
@@ -28,35 +81,21 @@ export function App() {
   useEffect(() => {
     if (!signedIn) queries.clear() // nothing of one person for the next
   }, [signedIn, queries])
+  const Frame = isPortal ? PortalShell : Shell
+  const loading = <Skeleton lines={6} />
   return (
     <>
       {signedIn ? (
-        <Shell>
-          <Suspense fallback={<Skeleton lines={6} />}>
-            <Switch>
-              <Route path="/" component={Overview} />
-              <Route path="/app" component={ApplicationList} />
-              <Route path="/app/:app/endpoint/new" component={NewEndpoint} />
-              <Route path="/app/:app/endpoint/:endpoint/:tab?" component={EndpointPage} />
-              <Route path="/app/:app/msg/:msg" component={MessagePage} />
-              <Route path="/app/:app/:tab?" component={ApplicationPage} />
-              <Route path="/event-type" component={EventTypeList} />
-              <Route path="/event-type/new" component={EventTypeForm} />
-              <Route path="/event-type/:name" component={EventTypePage} />
-              <Route path="/event-type/:name/edit" component={EventTypeForm} />
-              <Route path="/task" component={TaskList} />
-              <Route path="/task/:task" component={TaskPage} />
-              <Route path="/settings/:tab?" component={Settings} />
-              <Route>
-                <Page title="Nothing here">
-                  <Empty title="There is no such page.">
-                    <LinkButton href="/">Go to the start</LinkButton>
-                  </Empty>
-                </Page>
-              </Route>
-            </Switch>
-          </Suspense>
-        </Shell>
+        <Frame>
+          <AccessGate
+            loading={loading}
+            failed={(error, retry) => <Page title="Posthorn" children={<Failure error={error} retry={retry} />} />}
+          >
+            <Suspense fallback={loading}>{isPortal ? <Portal /> : <Dashboard />}</Suspense>
+          </AccessGate>
+        </Frame>
+      ) : isPortal ? (
+        <PortalEnd />
       ) : (
         <SignIn />
       )}

@@ -42,6 +42,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     { id: 'new-application', text: 'New application', run: go('/app?new') },
     { id: 'event-types', text: 'Event types', run: go('/event-type') },
     { id: 'new-event-type', text: 'New event type', run: go('/event-type/new') },
+    { id: 'live', text: 'Live', run: go('/tail') },
     { id: 'tasks', text: 'Background tasks', run: go('/task') },
     { id: 'settings', text: 'Settings', run: go('/settings') },
     { id: 'api-keys', text: 'API keys', run: go('/settings/keys') },

@@ -1,10 +1,12 @@
 import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react'
 import { Link, useLocation } from 'wouter'
+import { useAccess } from '@/api/access'
 import { credential } from '@/api/credential'
 import { useTenant } from '@/api/queries'
 import { Button, IconButton } from '@/ui/Button'
 import { Icon, type IconName } from '@/ui/Icon'
 import { Logo } from '@/ui/Logo'
+import { Badge } from '@/ui/State'
 import { setTheme, theme } from './theme'
 
 const Palette = lazy(() => import('./Palette'))
@@ -13,6 +15,7 @@ const PLACES: [text: string, href: string, icon: IconName][] = [
   ['Overview', '/', 'home'],
   ['Applications', '/app', 'apps'],
   ['Event types', '/event-type', 'tag'],
+  ['Live', '/tail', 'live'],
   ['Background tasks', '/task', 'tasks'],
   ['Settings', '/settings', 'settings'],
 ]
@@ -26,6 +29,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const [menuOpen, setMenuOpen] = useState(false)
   const [paletteOpen, setPaletteOpen] = useState(false)
   const tenant = useTenant()
+  const { isReadOnly } = useAccess()
 
   useEffect(() => setMenuOpen(false), [location])
   useEffect(() => {
@@ -59,8 +63,8 @@ export function Shell({ children }: { children: ReactNode }) {
         <Link href="/" className="side-logo" aria-label="Posthorn">
           <Logo />
         </Link>
-        <p className="tenant" title="Tenant">
-          {tenant.data?.name ?? ' '}
+        <p className="tenant">
+          <span title="Tenant">{tenant.data?.name ?? ' '}</span> {isReadOnly && <Badge tone="quiet">Read only</Badge>}
         </p>
         <button type="button" className="palette-opener" onClick={() => setPaletteOpen(true)}>
           <Icon name="search" />

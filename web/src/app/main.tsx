@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Router } from 'wouter'
+import { isPortal } from '@/api/credential'
 import { ApiError } from '@/api/error'
 import '@/ui/tokens.css'
 import '@/ui/ui.css'
@@ -22,7 +23,7 @@ const queries = new QueryClient({
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
-      <Router base="/dashboard">
+      <Router base={isPortal ? '/portal' : '/dashboard'}>
         <App />
       </Router>
     </QueryClientProvider>

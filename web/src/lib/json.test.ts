@@ -1,11 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import { isJson, pretty, tokens } from './json'
 
-const laidOut = (text: string) => pretty(text).map(token => token.text).join('')
+const laidOut = (text: string) =>
+  pretty(text)
+    .map(token => token.text)
+    .join('')
 
 describe('JSON as text', () => {
   it('is laid out as JSON.stringify does', () => {
-    for (const value of [{}, [], { a: 1 }, { a: [], b: {}, c: [1, 'x', null, { d: true }] }, [[[]]], 'text', -1.5e10, { 'a"b\\': 'x,:{}[]' }])
+    for (const value of [
+      {},
+      [],
+      { a: 1 },
+      { a: [], b: {}, c: [1, 'x', null, { d: true }] },
+      [[[]]],
+      'text',
+      -1.5e10,
+      { 'a"b\\': 'x,:{}[]' },
+    ])
       expect(laidOut(JSON.stringify(value))).toBe(JSON.stringify(value, null, 2))
   })
 
@@ -14,11 +26,20 @@ describe('JSON as text', () => {
   })
 
   it('loses no character of what is no JSON', () => {
-    for (const text of ['<b>', '{"a":', "it's 5 o'clock", '{"unclosed', '']) expect(tokens(text).map(token => token.text).join('')).toBe(text)
+    for (const text of ['<b>', '{"a":', "it's 5 o'clock", '{"unclosed', ''])
+      expect(
+        tokens(text)
+          .map(token => token.text)
+          .join(''),
+      ).toBe(text)
   })
 
   it('tells names from strings', () => {
-    expect(tokens('{"a": "b"}').filter(token => token.kind === 'key').map(token => token.text)).toEqual(['"a"'])
+    expect(
+      tokens('{"a": "b"}')
+        .filter(token => token.kind === 'key')
+        .map(token => token.text),
+    ).toEqual(['"a"'])
   })
 
   it('is told from other text', () => {

@@ -1,7 +1,21 @@
 // Times as people read them: in the viewer's zone, with UTC at hand.
 
-const sameYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false })
-const otherYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', hour12: false })
+const sameYear = new Intl.DateTimeFormat(undefined, {
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hour12: false,
+})
+const otherYear = new Intl.DateTimeFormat(undefined, {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  hour12: false,
+})
 
 export function local(time: string | Date, now = new Date()) {
   const date = new Date(time)
@@ -57,7 +71,10 @@ function exact(seconds: number) {
 // "5s, 5 min, 2h, 90" to seconds; the word that is wrong otherwise.
 export function parseSchedule(text: string): { seconds: number[] } | { wrong: string } {
   const seconds: number[] = []
-  for (const word of text.split(',').map(part => part.trim()).filter(Boolean)) {
+  for (const word of text
+    .split(',')
+    .map(part => part.trim())
+    .filter(Boolean)) {
     const match = /^(\d+)\s*(s|sec|m|min|h|d)?$/.exec(word)
     if (!match) return { wrong: word }
     const unit = { s: 1, sec: 1, m: 60, min: 60, h: 3600, d: 86400 }[match[2] ?? 's']!

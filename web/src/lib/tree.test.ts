@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest'
 import { treeOf, typesOf } from './tree'
 
-const outline = (names: string[]): unknown => treeOf(names).map(function line(branch): unknown {
-  return branch.children.length > 0 ? [branch.label + (branch.isType ? '*' : ''), branch.children.map(line)] : branch.label
-})
+const outline = (names: string[]): unknown =>
+  treeOf(names).map(function line(branch): unknown {
+    return branch.children.length > 0 ? [branch.label + (branch.isType ? '*' : ''), branch.children.map(line)] : branch.label
+  })
 
 it('puts names below what they begin with', () => {
   expect(outline(['order.shipped', 'invoice.paid', 'invoice.created'])).toEqual([['invoice', ['created', 'paid']], 'order.shipped'])

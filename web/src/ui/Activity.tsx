@@ -50,7 +50,10 @@ export function Activity({ scope, more }: ActivityProps) {
     ['Oldest due', waiting?.oldestDueAt ? <Ago at={waiting.oldestDueAt} /> : '–'],
   ]
   return (
-    <Section title="Activity" actions={<Select label="Range" compact value={range} onChange={value => setRange(value as Range)} options={RANGES} />}>
+    <Section
+      title="Activity"
+      actions={<Select label="Range" compact value={range} onChange={value => setRange(value as Range)} options={RANGES} />}
+    >
       <dl className="figures">
         {figures.map(([name, value]) => (
           <div key={name}>

@@ -127,7 +127,9 @@ function optionsOf(element: HTMLElement, lines: Line[], bars: boolean, from: num
     label: line.label,
     stroke: colour(line.colour),
     width: bars ? 0 : 1.5,
-    ...(bars ? { fill: colour(line.colour), paths: uPlot.paths.bars!({ size: [0.8, 40], align: 1 }), points: { show: false } } : { points: { show: true, size: 4 } }),
+    ...(bars
+      ? { fill: colour(line.colour), paths: uPlot.paths.bars!({ size: [0.8, 40], align: 1 }), points: { show: false } }
+      : { points: { show: true, size: 4 } }),
   }))
   return {
     width: element.clientWidth,

@@ -77,7 +77,9 @@ export function Checkbox({ children, hint, ...props }: CheckboxProps) {
         {({ isSelected, isIndeterminate }) => (
           <>
             <span className="box" aria-hidden="true">
-              <svg viewBox="0 0 16 16">{isIndeterminate ? <path d="M4 8h8" /> : isSelected && <path d="M3.500 8.500 6.500 11.500 12.500 4.800" />}</svg>
+              <svg viewBox="0 0 16 16">
+                {isIndeterminate ? <path d="M4 8h8" /> : isSelected && <path d="M3.500 8.500 6.500 11.500 12.500 4.800" />}
+              </svg>
             </span>
             <span>{children}</span>
           </>

@@ -11,6 +11,7 @@ export interface Column<T> {
   width: string // of a CSS grid
   cell: (item: T) => ReactNode
   align?: 'end'
+  named?: boolean // on a narrow screen its title stands before the value
 }
 
 interface ListProps<T> {
@@ -75,7 +76,7 @@ export function List<T>({ label, pages, columns, keyOf, href, empty, end = 'That
                 style={template}
               >
                 {columns.map((column, i) => (
-                  <div key={column.title} role="cell" className={column.align} data-title={column.title}>
+                  <div key={column.title} role="cell" className={column.align} data-title={column.named ? column.title : undefined}>
                     {i === 0 && href ? (
                       <Link href={href(item)} className="row-link">
                         {column.cell(item)}

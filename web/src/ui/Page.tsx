@@ -1,5 +1,6 @@
 import { useEffect, type ReactNode } from 'react'
 import { Link, useLocation } from 'wouter'
+import { isPortal } from '@/api/credential'
 import { Icon } from './Icon'
 
 interface PageProps {
@@ -11,14 +12,15 @@ interface PageProps {
 }
 
 export function Page({ title, above = [], note, actions, children }: PageProps) {
+  const crumbs = above.filter(([, href]) => !(isPortal && href === '/app'))
   useEffect(() => {
     document.title = `${title} · Posthorn`
   }, [title])
   return (
     <div className="page">
-      {above.length > 0 && (
+      {crumbs.length > 0 && (
         <nav aria-label="Above this page" className="crumbs">
-          {above.map(([text, href]) => (
+          {crumbs.map(([text, href]) => (
             <span key={href}>
               <Link href={href}>{text}</Link>
               <Icon name="right" />

@@ -1,5 +1,6 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useSearchParams } from 'wouter'
+import { useAccess } from '@/api/access'
 import { api, take, type Application } from '@/api/client'
 import { usePages, type Pages } from '@/api/pages'
 import { Button } from '@/ui/Button'
@@ -19,6 +20,7 @@ const COLUMNS: Column<Application>[] = [
 ]
 
 export default function ApplicationList() {
+  const { mayOwn } = useAccess()
   const [search, setSearch] = useSearchParams()
   const wanted = search.get('find') ?? ''
   const creating = search.has('new')
@@ -32,10 +34,12 @@ export default function ApplicationList() {
     <Page
       title="Applications"
       actions={
-        <Button look="primary" onPress={create}>
-          <Icon name="plus" />
-          New application
-        </Button>
+        mayOwn && (
+          <Button look="primary" onPress={create}>
+            <Icon name="plus" />
+            New application
+          </Button>
+        )
       }
     >
       <div className="filters">
@@ -61,14 +65,16 @@ export default function ApplicationList() {
           ) : (
             <Empty title="No application yet.">
               <p>An application is one of your customers: it has endpoints, and gets messages.</p>
-              <Button look="primary" onPress={create}>
-                New application
-              </Button>
+              {mayOwn && (
+                <Button look="primary" onPress={create}>
+                  New application
+                </Button>
+              )}
             </Empty>
           )
         }
       />
-      {creating && <ApplicationDialog onClose={() => setSearch({}, { replace: true })} />}
+      {creating && mayOwn && <ApplicationDialog onClose={() => setSearch({}, { replace: true })} />}
     </Page>
   )
 }

@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useLocation, useParams, useSearchParams } from 'wouter'
+import { useAccess } from '@/api/access'
 import { api, take, type Application } from '@/api/client'
 import { useApplication } from '@/api/queries'
 import { Button } from '@/ui/Button'
@@ -10,21 +11,27 @@ import { ActionDialog } from '@/ui/Dialog'
 import { ActionMenu } from '@/ui/Menu'
 import { Page, Tabs } from '@/ui/Page'
 import { Failure, Skeleton } from '@/ui/State'
+import { Tail } from '@/ui/Tail'
 import { tell } from '@/ui/Toast'
 import { ApplicationDialog } from './ApplicationDialog'
 import { EndpointList } from './EndpointList'
 import { MessageLog } from './MessageLog'
+import { EndLinksDialog, PortalDialog } from './PortalDialog'
 import { SendDialog } from './SendDialog'
 import { TopEventTypes } from './TopEventTypes'
 
 export default function ApplicationPage() {
   const { app = '', tab } = useParams()
   const [search] = useSearchParams()
+  const { isTenant, mayOwn } = useAccess()
   const { data: application, error, refetch } = useApplication(app)
-  const [open, setOpen] = useState<'edit' | 'delete' | 'send' | undefined>(search.has('send') ? 'send' : undefined)
+  const [open, setOpen] = useState<'edit' | 'delete' | 'send' | 'portal' | 'end-links' | undefined>(
+    mayOwn && search.has('send') ? 'send' : undefined,
+  )
   const close = () => setOpen(undefined)
 
-  if (error) return <Page title="Application" above={[['Applications', '/app']]} children={<Failure error={error} retry={() => void refetch()} />} />
+  if (error)
+    return <Page title="Application" above={[['Applications', '/app']]} children={<Failure error={error} retry={() => void refetch()} />} />
   if (!application) return <Skeleton lines={6} />
   return (
     <Page
@@ -32,11 +39,20 @@ export default function ApplicationPage() {
       above={[['Applications', '/app']]}
       note={<Copyable text={application.uid ?? application.id} />}
       actions={
-        <>
-          <Button onPress={() => setOpen('send')}>Send a message</Button>
-          <Button onPress={() => setOpen('edit')}>Edit</Button>
-          <ActionMenu label="More for this application" actions={[{ text: 'Delete…', danger: true, run: () => setOpen('delete') }]} />
-        </>
+        mayOwn && (
+          <>
+            <Button onPress={() => setOpen('send')}>Send a message</Button>
+            <Button onPress={() => setOpen('edit')}>Edit</Button>
+            <ActionMenu
+              label="More for this application"
+              actions={[
+                { text: 'Portal link…', run: () => setOpen('portal') },
+                { text: 'End all portal links…', danger: true, run: () => setOpen('end-links') },
+                { text: 'Delete…', danger: true, run: () => setOpen('delete') },
+              ]}
+            />
+          </>
+        )
       }
     >
       <Tabs
@@ -44,14 +60,18 @@ export default function ApplicationPage() {
         tabs={[
           ['Endpoints', `/app/${app}`],
           ['Messages', `/app/${app}/msg`],
-          ['Activity', `/app/${app}/activity`],
+          ['Live', `/app/${app}/live`],
+          ...(isTenant ? [['Activity', `/app/${app}/activity`] as [string, string]] : []),
         ]}
       />
       {tab === undefined && <EndpointList app={app} />}
-      {tab === 'msg' && <MessageLog app={app} onSend={() => setOpen('send')} />}
-      {tab === 'activity' && <Activity scope={{ app }} more={range => <TopEventTypes app={app} range={range} />} />}
+      {tab === 'msg' && <MessageLog app={app} onSend={mayOwn ? () => setOpen('send') : undefined} />}
+      {tab === 'live' && <Tail path={`/api/v1/app/${app}/tail`} />}
+      {tab === 'activity' && isTenant && <Activity scope={{ app }} more={range => <TopEventTypes app={app} range={range} />} />}
       {open === 'edit' && <ApplicationDialog application={application} onClose={close} />}
       {open === 'send' && <SendDialog application={application} onClose={close} />}
+      {open === 'portal' && <PortalDialog application={application} onClose={close} />}
+      {open === 'end-links' && <EndLinksDialog application={application} onClose={close} />}
       {open === 'delete' && <DeleteDialog application={application} onClose={close} />}
     </Page>
   )
@@ -75,7 +95,9 @@ function DeleteDialog({ application, onClose }: { application: Application; onCl
         tell.done(`${application.name} was deleted.`)
       }}
     >
-      <p>Its endpoints go with it, what is still to be delivered is cancelled, and its messages can no longer be seen. This cannot be undone.</p>
+      <p>
+        Its endpoints go with it, what is still to be delivered is cancelled, and its messages can no longer be seen. This cannot be undone.
+      </p>
     </ActionDialog>
   )
 }

@@ -1,3 +1,4 @@
+import { useAccess } from '@/api/access'
 import { api, take, type Endpoint } from '@/api/client'
 import { usePages } from '@/api/pages'
 import { healthOf } from '@/lib/status'
@@ -22,7 +23,7 @@ const COLUMNS: Column<Endpoint>[] = [
   { title: 'URL', width: 'minmax(0, 4fr)', cell: endpoint => endpoint.url },
   { title: 'State', width: '6.500rem', cell: endpoint => <Health endpoint={endpoint} /> },
   { title: 'Description', width: 'minmax(0, 2fr)', cell: endpoint => endpoint.description },
-  { title: 'Event types', width: 'minmax(0, 2fr)', cell: types },
+  { title: 'Event types', named: true, width: 'minmax(0, 2fr)', cell: types },
   { title: 'Created', width: '7rem', align: 'end', cell: endpoint => <Ago at={endpoint.createdAt} /> },
 ]
 
@@ -32,7 +33,8 @@ export function EndpointList({ app }: { app: string }) {
     iterator => take(api.GET('/api/v1/app/{app_id}/endpoint', { params: { path: { app_id: app }, query: { limit: 100, iterator } } })),
     10_000,
   )
-  const create = (
+  const { mayChange } = useAccess()
+  const create = mayChange && (
     <LinkButton href={`/app/${app}/endpoint/new`} look="primary">
       <Icon name="plus" />
       New endpoint

@@ -28,7 +28,7 @@ function chips(message: Message) {
   ))
 }
 
-export function MessageLog({ app, onSend }: { app: string; onSend: () => void }) {
+export function MessageLog({ app, onSend }: { app: string; onSend?: (() => void) | undefined }) {
   const [search, setSearch] = useSearchParams()
   const filter = (name: string) => search.get(name) ?? ''
   const set = (name: string) => (value: string) =>
@@ -89,10 +89,14 @@ export function MessageLog({ app, onSend }: { app: string; onSend: () => void })
             <Empty title="No message like that." />
           ) : (
             <Empty title="No message yet.">
-              <p>Your back end sends them; you can also send one from here.</p>
-              <Button look="primary" onPress={onSend}>
-                Send a message
-              </Button>
+              {onSend && (
+                <>
+                  <p>Your back end sends them; you can also send one from here.</p>
+                  <Button look="primary" onPress={onSend}>
+                    Send a message
+                  </Button>
+                </>
+              )}
             </Empty>
           )
         }

@@ -85,4 +85,3 @@ async function send(app: string, eventType: string, payload: string): Promise<{ 
   if (!response.ok) throw new ApiError(response.status, body)
   return body
 }
-

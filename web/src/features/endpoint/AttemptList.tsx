@@ -62,7 +62,7 @@ export function AttemptList({ app, endpoint }: { app: string; endpoint: string }
     },
     { title: 'Outcome', width: '9rem', cell: attempt => <AttemptOutcome attempt={attempt} /> },
     { title: 'Took', width: '5rem', align: 'end', cell: attempt => <span className="number">{attempt.responseDurationMs} ms</span> },
-    { title: 'By', width: '6rem', cell: attempt => (attempt.triggerType === 1 ? 'hand' : 'schedule') },
+    { title: 'By', named: true, width: '6rem', cell: attempt => (attempt.triggerType === 1 ? 'hand' : 'schedule') },
     {
       title: 'Message',
       width: 'minmax(0, 3fr)',

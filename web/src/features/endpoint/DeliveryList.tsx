@@ -1,4 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
+import { useAccess } from '@/api/access'
 import { api, take, type Schemas } from '@/api/client'
 import { useFilters } from '@/api/filters'
 import { usePages } from '@/api/pages'
@@ -16,6 +17,7 @@ type Delivery = Schemas['EndpointMessageOut']
 export function DeliveryList({ app, endpoint }: { app: string; endpoint: string }) {
   const queries = useQueryClient()
   const filters = useFilters()
+  const { mayChange } = useAccess()
   const status = filters.get('status')
   const pages = usePages<Delivery>(
     ['endpoint', app, endpoint, 'deliveries', filters.text],
@@ -56,18 +58,27 @@ export function DeliveryList({ app, endpoint }: { app: string; endpoint: string 
     { title: 'Event type', width: 'minmax(0, 3fr)', cell: delivery => delivery.eventType },
     { title: 'Outcome', width: '7.500rem', cell: delivery => <Outcome delivery={delivery} /> },
     { title: 'Message', width: 'minmax(0, 4fr)', cell: delivery => <code className="quiet">{delivery.id}</code> },
-    { title: 'Next attempt', width: '7rem', cell: delivery => delivery.nextAttempt && <Ago at={delivery.nextAttempt} dueWord="due now" /> },
-    { title: 'Time', width: '9.500rem', cell: delivery => <Time at={delivery.timestamp} />, align: 'end' },
     {
-      title: 'Action',
-      width: '5.500rem',
-      align: 'end',
-      cell: delivery => (
-        <Button look="quiet" aria-label={`Resend ${delivery.id}`} onPress={() => void resend(delivery)}>
-          Resend
-        </Button>
-      ),
+      title: 'Next attempt',
+      named: true,
+      width: '7rem',
+      cell: delivery => delivery.nextAttempt && <Ago at={delivery.nextAttempt} dueWord="due now" />,
     },
+    { title: 'Time', width: '9.500rem', cell: delivery => <Time at={delivery.timestamp} />, align: 'end' },
+    ...(mayChange
+      ? [
+          {
+            title: 'Action',
+            width: '5.500rem',
+            align: 'end' as const,
+            cell: (delivery: Delivery) => (
+              <Button look="quiet" aria-label={`Resend ${delivery.id}`} onPress={() => void resend(delivery)}>
+                Resend
+              </Button>
+            ),
+          } satisfies Column<Delivery>,
+        ]
+      : []),
   ]
   return (
     <>

@@ -19,7 +19,10 @@ export function EndpointFigures({ app, endpoint }: { app: string; endpoint: stri
     queryFn: () =>
       take(
         api.GET('/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats', {
-          params: { path: { app_id: app, endpoint_id: endpoint }, query: { since: new Date(Date.now() - Number(hours) * 3_600_000).toISOString() } },
+          params: {
+            path: { app_id: app, endpoint_id: endpoint },
+            query: { since: new Date(Date.now() - Number(hours) * 3_600_000).toISOString() },
+          },
         }),
       ),
     refetchInterval: 5000,

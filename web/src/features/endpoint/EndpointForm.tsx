@@ -98,7 +98,11 @@ export function EndpointForm({ app, endpoint }: { app: string; endpoint?: Endpoi
             inputMode="numeric"
             hint="Empty: as fast as they come."
           />
-          <Checkbox isSelected={ordered} onChange={setOrdered} hint="The next message only when the one before arrived or was given up. Slower.">
+          <Checkbox
+            isSelected={ordered}
+            onChange={setOrdered}
+            hint="The next message only when the one before arrived or was given up. Slower."
+          >
             Keep the order of messages
           </Checkbox>
           <TextField

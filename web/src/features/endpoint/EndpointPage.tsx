@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useLocation, useParams } from 'wouter'
+import { ChangeOnly, useAccess } from '@/api/access'
 import { api, take, type Endpoint } from '@/api/client'
 import { useApplication, useEndpoint } from '@/api/queries'
 import { healthOf, isFailing } from '@/lib/status'
@@ -28,6 +29,7 @@ export default function EndpointPage() {
   const application = useApplication(app)
   const { data: endpoint, error, refetch } = useEndpoint(app, id)
   const change = useChange(app, id)
+  const { isTenant, mayChange, mayOwn } = useAccess()
   const [open, setOpen] = useState<Open>()
   const close = () => setOpen(undefined)
   const above: [string, string][] = [
@@ -45,54 +47,62 @@ export default function EndpointPage() {
       above={above}
       note={<Badge tone={tone}>{health}</Badge>}
       actions={
-        <>
-          {endpoint.disabled ? (
-            <Button onPress={() => change({ disabled: false }, 'Enabled: it gets new messages from now on.')}>Enable</Button>
-          ) : endpoint.paused ? (
-            <Button onPress={() => change({ paused: false }, 'Resumed: what waited goes out now.')}>Resume</Button>
-          ) : (
-            <Button onPress={() => change({ paused: true }, 'Paused: deliveries wait until you resume it.')}>Pause</Button>
-          )}
-          <ActionMenu
-            label="More for this endpoint"
-            actions={[
-              { text: 'Recover what failed…', run: () => setOpen('recover') },
-              { text: 'Send what was missed…', run: () => setOpen('missing') },
-              { text: 'Replay…', run: () => setOpen('replay') },
-              { text: 'Cancel what is waiting…', danger: true, run: () => setOpen('cancel') },
-              ...(endpoint.disabled ? [] : [{ text: 'Disable…', danger: true, run: () => setOpen('disable') }]),
-              { text: 'Delete…', danger: true, run: () => setOpen('delete') },
-            ]}
-          />
-        </>
+        mayChange && (
+          <>
+            {endpoint.disabled ? (
+              <Button onPress={() => change({ disabled: false }, 'Enabled: it gets new messages from now on.')}>Enable</Button>
+            ) : endpoint.paused ? (
+              <Button onPress={() => change({ paused: false }, 'Resumed: what waited goes out now.')}>Resume</Button>
+            ) : (
+              <Button onPress={() => change({ paused: true }, 'Paused: deliveries wait until you resume it.')}>Pause</Button>
+            )}
+            <ActionMenu
+              label="More for this endpoint"
+              actions={[
+                { text: 'Recover what failed…', run: () => setOpen('recover') },
+                { text: 'Send what was missed…', run: () => setOpen('missing') },
+                { text: 'Replay…', run: () => setOpen('replay') },
+                ...(mayOwn ? [{ text: 'Cancel what is waiting…', danger: true, run: () => setOpen('cancel') }] : []),
+                ...(endpoint.disabled ? [] : [{ text: 'Disable…', danger: true, run: () => setOpen('disable') }]),
+                { text: 'Delete…', danger: true, run: () => setOpen('delete') },
+              ]}
+            />
+          </>
+        )
       }
     >
       {endpoint.description && <p className="quiet under-title">{endpoint.url}</p>}
-      <State endpoint={endpoint} onRecover={() => setOpen('recover')} />
-      <EndpointFigures app={app} endpoint={id} />
+      <State endpoint={endpoint} onRecover={mayChange ? () => setOpen('recover') : undefined} />
+      {(tab === undefined || tab === 'attempts') && <EndpointFigures app={app} endpoint={id} />}
       <Tabs
         label="Parts of this endpoint"
         tabs={[
           ['Deliveries', base],
           ['Attempts', `${base}/attempts`],
-          ['Activity', `${base}/activity`],
-          ['Test', `${base}/test`],
-          ['Signing', `${base}/signing`],
+          ...(isTenant ? [['Activity', `${base}/activity`] as [string, string]] : []),
+          ...(mayChange
+            ? ([
+                ['Test', `${base}/test`],
+                ['Signing', `${base}/signing`],
+              ] as [string, string][])
+            : []),
           ['Settings', `${base}/settings`],
         ]}
       />
       {tab === undefined && <DeliveryList app={app} endpoint={id} />}
       {tab === 'attempts' && <AttemptList app={app} endpoint={id} />}
-      {tab === 'activity' && <Activity scope={{ app, endpoint: id }} />}
-      {tab === 'test' && <TestPanel app={app} endpoint={endpoint} />}
-      {tab === 'signing' && <Signing app={app} endpoint={endpoint} />}
+      {tab === 'activity' && isTenant && <Activity scope={{ app, endpoint: id }} />}
+      {tab === 'test' && mayChange && <TestPanel app={app} endpoint={endpoint} />}
+      {tab === 'signing' && mayChange && <Signing app={app} endpoint={endpoint} />}
       {tab === 'settings' && (
-        <>
+        <ChangeOnly>
           <EndpointForm key={endpoint.id} app={app} endpoint={endpoint} />
           <HeaderForm app={app} endpoint={id} />
-        </>
+        </ChangeOnly>
       )}
-      {(open === 'recover' || open === 'missing' || open === 'replay') && <ReplayDialog kind={open} app={app} endpoint={endpoint} onClose={close} />}
+      {(open === 'recover' || open === 'missing' || open === 'replay') && (
+        <ReplayDialog kind={open} app={app} endpoint={endpoint} onClose={close} />
+      )}
       {open === 'cancel' && <CancelDialog app={app} endpoint={endpoint} onClose={close} />}
       {open === 'disable' && (
         <ActionDialog
@@ -124,7 +134,7 @@ function useChange(app: string, id: string) {
 }
 
 // What a person has to know before anything else.
-function State({ endpoint, onRecover }: { endpoint: Endpoint; onRecover: () => void }) {
+function State({ endpoint, onRecover }: { endpoint: Endpoint; onRecover?: (() => void) | undefined }) {
   if (endpoint.disabled)
     return (
       <Note tone="warn">
@@ -135,9 +145,10 @@ function State({ endpoint, onRecover }: { endpoint: Endpoint; onRecover: () => v
     return (
       <Note tone="bad">
         <span>
-          Failing: the first attempt went wrong <Ago at={endpoint.failingSince!} />, and none has succeeded since. Deliveries are tried again by themselves.
+          Failing: the first attempt went wrong <Ago at={endpoint.failingSince!} />, and none has succeeded since. Deliveries are tried
+          again by themselves.
         </span>
-        <Button onPress={onRecover}>Recover what failed…</Button>
+        {onRecover && <Button onPress={onRecover}>Recover what failed…</Button>}
       </Note>
     )
   if (endpoint.paused) return <Note tone="warn">Paused. Deliveries wait until you resume it.</Note>
@@ -155,16 +166,16 @@ function DeleteDialog({ app, endpoint, onClose }: { app: string; endpoint: Endpo
       typeToConfirm={new URL(endpoint.url).host}
       onClose={onClose}
       run={async () => {
-        await take(api.DELETE('/api/v1/app/{app_id}/endpoint/{endpoint_id}', { params: { path: { app_id: app, endpoint_id: endpoint.id } } }))
+        await take(
+          api.DELETE('/api/v1/app/{app_id}/endpoint/{endpoint_id}', { params: { path: { app_id: app, endpoint_id: endpoint.id } } }),
+        )
         navigate(`/app/${app}`)
         queries.removeQueries({ queryKey: ['endpoint', app, endpoint.id] })
         await queries.invalidateQueries({ queryKey: ['endpoint', app] })
         tell.done('The endpoint was deleted.')
       }}
     >
-      <p>
-        {endpoint.url} gets nothing any more, and what still waits for it is cancelled. Its secret is lost. This cannot be undone.
-      </p>
+      <p>{endpoint.url} gets nothing any more, and what still waits for it is cancelled. Its secret is lost. This cannot be undone.</p>
     </ActionDialog>
   )
 }

@@ -49,14 +49,21 @@ export function FilterField({ app, endpoint, value, onChange, error }: FilterFie
         placeholder={EXAMPLE}
         hint={
           <>
-            Only messages whose payload fits: a condition, or <code>all</code>, <code>any</code>, <code>not</code> of them. Empty: all messages.
+            Only messages whose payload fits: a condition, or <code>all</code>, <code>any</code>, <code>not</code> of them. Empty: all
+            messages.
           </>
         }
         mono
       />
       {endpoint && !isEmpty && !wrong && (
         <div className="filters">
-          <TextField label="Try it on a payload" value={payload} onChange={setPayload} error={isJson(payload) ? undefined : 'This is no JSON.'} mono />
+          <TextField
+            label="Try it on a payload"
+            value={payload}
+            onChange={setPayload}
+            error={isJson(payload) ? undefined : 'This is no JSON.'}
+            mono
+          />
           <Button onPress={() => void attempt()} isDisabled={!isJson(payload)}>
             Try
           </Button>

@@ -74,7 +74,13 @@ export function HeaderForm({ app, endpoint }: { app: string; endpoint: string })
         {error !== undefined && <Note tone="bad">{messageOf(error)}</Note>}
       </div>
       {removing && (
-        <ActionDialog title={`Remove ${removing}?`} action="Remove it" danger onClose={() => setRemoving(undefined)} run={() => change(removing, null)}>
+        <ActionDialog
+          title={`Remove ${removing}?`}
+          action="Remove it"
+          danger
+          onClose={() => setRemoving(undefined)}
+          run={() => change(removing, null)}
+        >
           <p>Requests to this endpoint no longer carry it.</p>
         </ActionDialog>
       )}

@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useLocation } from 'wouter'
+import { useAccess } from '@/api/access'
 import { api, take, type Endpoint, type Schemas } from '@/api/client'
 import { fromField, toField } from '@/lib/time'
 import { ActionDialog } from '@/ui/Dialog'
@@ -32,6 +33,7 @@ const TEXTS: Record<ReplayKind, { title: string; action: string; says: string }>
 export function ReplayDialog({ kind, app, endpoint, onClose }: { kind: ReplayKind; app: string; endpoint: Endpoint; onClose: () => void }) {
   const queries = useQueryClient()
   const [, navigate] = useLocation()
+  const { isTenant } = useAccess()
   const [since, setSince] = useState(toField(new Date(Date.now() - 24 * HOUR)))
   const [until, setUntil] = useState('')
   const [status, setStatus] = useState('')
@@ -53,7 +55,7 @@ export function ReplayDialog({ kind, app, endpoint, onClose }: { kind: ReplayKin
     )
     await queries.invalidateQueries({ queryKey: ['task'] })
     tell.done(`${text.title}: started.`)
-    navigate(`/task/${task.id}`)
+    if (isTenant) navigate(`/task/${task.id}`)
   }
 
   return (
@@ -75,7 +77,7 @@ export function ReplayDialog({ kind, app, endpoint, onClose }: { kind: ReplayKin
           ]}
         />
       )}
-      <p className="hint">It runs in the background; you see its progress next and can cancel it.</p>
+      <p className="hint">It runs in the background{isTenant && '; you see its progress next and can cancel it'}.</p>
     </ActionDialog>
   )
 }

@@ -26,7 +26,9 @@ export function Signing({ app, endpoint }: { app: string; endpoint: Endpoint }) 
     <>
       <Section title="Secret">
         <div className="form">
-          <p className="quiet">Who receives checks with it that a request is from you. It is kept encrypted; show it only where nobody looks on.</p>
+          <p className="quiet">
+            Who receives checks with it that a request is from you. It is kept encrypted; show it only where nobody looks on.
+          </p>
           <div className="row">
             <code className="secret">{key ?? '••••••••••••••••••••••••••••'}</code>
             {key && <CopyButton text={key} label="Copy the secret" />}
@@ -80,11 +82,19 @@ function RotateDialog({ app, endpoint, onClose }: { app: string; endpoint: Endpo
       }}
     >
       <p>
-        A new secret takes the place of this one. Until the grace is over, requests carry both signatures, so the receiver can change over without
-        refusing any.
+        A new secret takes the place of this one. Until the grace is over, requests carry both signatures, so the receiver can change over
+        without refusing any.
       </p>
       <Select label="Grace" value={grace} onChange={setGrace} options={GRACES} />
-      <TextField label="New secret" value={own} onChange={setOwn} placeholder="whsec_…" hint="Empty: one is made." autoComplete="off" mono />
+      <TextField
+        label="New secret"
+        value={own}
+        onChange={setOwn}
+        placeholder="whsec_…"
+        hint="Empty: one is made."
+        autoComplete="off"
+        mono
+      />
     </ActionDialog>
   )
 }

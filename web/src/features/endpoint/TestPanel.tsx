@@ -85,7 +85,9 @@ export function TestPanel({ app, endpoint }: { app: string; endpoint: Endpoint }
             <Body text={outcome.response} label="Answer" />
           </>
         ) : (
-          error === undefined && <p className="quiet">{busy ? 'The request is on its way.' : 'The answer of the endpoint shows here as soon as it comes.'}</p>
+          error === undefined && (
+            <p className="quiet">{busy ? 'The request is on its way.' : 'The answer of the endpoint shows here as soon as it comes.'}</p>
+          )
         )}
       </section>
     </div>

@@ -99,8 +99,19 @@ function EventTypeForm({ type }: { type?: EventType }) {
               mono
             />
           )}
-          <TextField label="Description" value={description} onChange={setDescription} error={faults.description} hint="Your customers read it." />
-          <TextField label="Version of the schema" value={version} onChange={setVersion} hint="A new name here adds a version beside the others." />
+          <TextField
+            label="Description"
+            value={description}
+            onChange={setDescription}
+            error={faults.description}
+            hint="Your customers read it."
+          />
+          <TextField
+            label="Version of the schema"
+            value={version}
+            onChange={setVersion}
+            hint="A new name here adds a version beside the others."
+          />
           <TextField label="JSON Schema" value={schema} onChange={setSchema} error={schemaFault} rows={14} hint="Optional." mono />
           <Select
             label="Payloads that do not fit the schema"

@@ -1,16 +1,21 @@
+import { useState } from 'react'
+import { useAccess } from '@/api/access'
 import { useFilters } from '@/api/filters'
 import { useEventTypes } from '@/api/queries'
 import type { EventType } from '@/api/client'
 import { treeOf, type Branch } from '@/lib/tree'
-import { LinkButton } from '@/ui/Button'
+import { Button, LinkButton } from '@/ui/Button'
 import { Checkbox, TextField } from '@/ui/Field'
 import { Icon } from '@/ui/Icon'
 import { Page } from '@/ui/Page'
 import { Badge, Empty, Failure, Skeleton } from '@/ui/State'
 import { Link } from 'wouter'
+import { ImportDialog } from './ImportDialog'
 
 export default function EventTypeList() {
   const filters = useFilters()
+  const { mayOwn } = useAccess()
+  const [importing, setImporting] = useState(false)
   const { data, error, isPending, refetch } = useEventTypes()
   const find = filters.get('find').toLowerCase()
   const archivedToo = filters.get('archived') === 'yes'
@@ -18,11 +23,14 @@ export default function EventTypeList() {
     type => (archivedToo || !type.archived) && (type.name.toLowerCase().includes(find) || type.description.toLowerCase().includes(find)),
   )
   const byName = new Map(visible.map(type => [type.name, type]))
-  const create = (
-    <LinkButton href="/event-type/new" look="primary">
-      <Icon name="plus" />
-      New event type
-    </LinkButton>
+  const create = mayOwn && (
+    <>
+      <Button onPress={() => setImporting(true)}>Import…</Button>
+      <LinkButton href="/event-type/new" look="primary">
+        <Icon name="plus" />
+        New event type
+      </LinkButton>
+    </>
   )
   return (
     <Page title="Event types" actions={create}>
@@ -42,7 +50,7 @@ export default function EventTypeList() {
         ) : (
           <Empty title="No event type yet.">
             <p>Event types name what can happen, so that endpoints can choose what they get.</p>
-            {create}
+            <div className="actions">{create}</div>
           </Empty>
         )
       ) : (
@@ -52,6 +60,7 @@ export default function EventTypeList() {
           ))}
         </ul>
       )}
+      {importing && <ImportDialog onClose={() => setImporting(false)} />}
     </Page>
   )
 }

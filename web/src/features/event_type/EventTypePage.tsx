@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useLocation, useParams } from 'wouter'
+import { useAccess } from '@/api/access'
 import { api, take, type EventType } from '@/api/client'
 import { examplePayload } from '@/lib/example'
 import { schedule } from '@/lib/time'
@@ -27,6 +28,7 @@ export function useEventType(name: string) {
 export default function EventTypePage() {
   const { name = '' } = useParams()
   const queries = useQueryClient()
+  const { mayOwn } = useAccess()
   const { data: type, error, refetch } = useEventType(name)
   const [open, setOpen] = useState<'archive' | 'remove'>()
 
@@ -53,25 +55,30 @@ export default function EventTypePage() {
         </>
       }
       actions={
-        <>
-          <LinkButton href={`/event-type/${encodeURIComponent(name)}/edit`}>Edit</LinkButton>
-          <Button
-            onPress={() =>
-              void change({ deprecated: !type.deprecated }, type.deprecated ? 'No longer deprecated.' : 'Deprecated: it works on, and is marked as going away.')
-            }
-          >
-            {type.deprecated ? 'Undo deprecation' : 'Deprecate'}
-          </Button>
-          <ActionMenu
-            label="More for this event type"
-            actions={[
-              type.archived
-                ? { text: 'Take out of the archive', run: () => void change({ archived: false }, 'Back in the catalogue.') }
-                : { text: 'Archive…', run: () => setOpen('archive') },
-              { text: 'Remove…', danger: true, run: () => setOpen('remove') },
-            ]}
-          />
-        </>
+        mayOwn && (
+          <>
+            <LinkButton href={`/event-type/${encodeURIComponent(name)}/edit`}>Edit</LinkButton>
+            <Button
+              onPress={() =>
+                void change(
+                  { deprecated: !type.deprecated },
+                  type.deprecated ? 'No longer deprecated.' : 'Deprecated: it works on, and is marked as going away.',
+                )
+              }
+            >
+              {type.deprecated ? 'Undo deprecation' : 'Deprecate'}
+            </Button>
+            <ActionMenu
+              label="More for this event type"
+              actions={[
+                type.archived
+                  ? { text: 'Take out of the archive', run: () => void change({ archived: false }, 'Back in the catalogue.') }
+                  : { text: 'Archive…', run: () => setOpen('archive') },
+                { text: 'Remove…', danger: true, run: () => setOpen('remove') },
+              ]}
+            />
+          </>
+        )
       }
     >
       <p>{type.description}</p>
@@ -139,7 +146,9 @@ function RemoveDialog({ name, remove, onClose }: { name: string; remove: boolean
       onClose={onClose}
       run={async () => {
         await take(
-          api.DELETE('/api/v1/event-type/{event_type_name}', { params: { path: { event_type_name: name }, query: remove ? { expunge: true } : {} } }),
+          api.DELETE('/api/v1/event-type/{event_type_name}', {
+            params: { path: { event_type_name: name }, query: remove ? { expunge: true } : {} },
+          }),
         )
         navigate('/event-type')
         await queries.invalidateQueries({ queryKey: ['event-type'] })

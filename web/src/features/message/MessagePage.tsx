@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Link, useParams } from 'wouter'
+import { useAccess } from '@/api/access'
 import { api, take, type Attempt, type Message, type Schemas } from '@/api/client'
 import { useApplication } from '@/api/queries'
 import { byteLength, bytes } from '@/lib/bytes'
@@ -32,7 +33,8 @@ export default function MessagePage() {
     [application.data?.name ?? app, `/app/${app}`],
     ['Messages', `/app/${app}/msg`],
   ]
-  if (loaded.error) return <Page title="Message" above={above} children={<Failure error={loaded.error} retry={() => void loaded.refetch()} />} />
+  if (loaded.error)
+    return <Page title="Message" above={above} children={<Failure error={loaded.error} retry={() => void loaded.refetch()} />} />
   if (!loaded.data) return <Skeleton lines={8} />
   const message = loaded.data
   return (
@@ -55,6 +57,7 @@ export default function MessagePage() {
 function Payload({ app, message }: { app: string; message: Message }) {
   const [raw, setRaw] = useState(false)
   const [removing, setRemoving] = useState(false)
+  const { mayOwn } = useAccess()
   const queries = useQueryClient()
   const path = { app_id: app, msg_id: message.id }
   const payload = useQuery({
@@ -77,11 +80,22 @@ function Payload({ app, message }: { app: string; message: Message }) {
               As sent
             </button>
           </div>
-          <ActionMenu label="More for this payload" actions={[{ text: 'Remove the payload…', danger: true, run: () => setRemoving(true) }]} />
+          {mayOwn && (
+            <ActionMenu
+              label="More for this payload"
+              actions={[{ text: 'Remove the payload…', danger: true, run: () => setRemoving(true) }]}
+            />
+          )}
         </>
       }
     >
-      {payload.error ? <Failure error={payload.error} /> : payload.isPending ? <Skeleton lines={6} /> : <Body text={text} label="Payload" raw={raw} />}
+      {payload.error ? (
+        <Failure error={payload.error} />
+      ) : payload.isPending ? (
+        <Skeleton lines={6} />
+      ) : (
+        <Body text={text} label="Payload" raw={raw} />
+      )}
       {removing && (
         <ActionDialog
           title="Remove the payload?"
@@ -95,7 +109,10 @@ function Payload({ app, message }: { app: string; message: Message }) {
             tell.done('The payload was removed.')
           }}
         >
-          <p>It can no longer be seen or sent again, and deliveries of it that wait are cancelled. The record of what happened stays. This cannot be undone.</p>
+          <p>
+            It can no longer be seen or sent again, and deliveries of it that wait are cancelled. The record of what happened stays. This
+            cannot be undone.
+          </p>
         </ActionDialog>
       )}
     </Section>
@@ -140,6 +157,7 @@ function Delivery({ app, message, target, attempts }: { app: string; message: Me
   const queries = useQueryClient()
   const [text, tone] = statusOf(target.statusText)
   const [opened, setOpened] = useState(new Set<string>())
+  const { mayChange } = useAccess()
 
   async function resend() {
     try {
@@ -165,19 +183,30 @@ function Delivery({ app, message, target, attempts }: { app: string; message: Me
         <div className="actions">
           {target.nextAttempt && (
             <span className="quiet">
-              {target.paused ? 'waits while the endpoint is paused' : <>next attempt <Ago at={target.nextAttempt} dueWord="due now" /></>}
+              {target.paused ? (
+                'waits while the endpoint is paused'
+              ) : (
+                <>
+                  next attempt <Ago at={target.nextAttempt} dueWord="due now" />
+                </>
+              )}
             </span>
           )}
-          <Button aria-label={`Resend to ${target.url}`} onPress={() => void resend()}>
-            Resend
-          </Button>
+          {mayChange && (
+            <Button aria-label={`Resend to ${target.url}`} onPress={() => void resend()}>
+              Resend
+            </Button>
+          )}
         </div>
       </header>
       {attempts.length > 0 && (
         <ol className="timeline">
           {attempts.map((attempt, i) => (
             <li key={attempt.id}>
-              <details open={opened.has(attempt.id) || i === 0} onToggle={event => event.currentTarget.open && setOpened(new Set(opened).add(attempt.id))}>
+              <details
+                open={opened.has(attempt.id) || i === 0}
+                onToggle={event => event.currentTarget.open && setOpened(new Set(opened).add(attempt.id))}
+              >
                 <summary>
                   <AttemptOutcome attempt={attempt} />
                   <Time at={attempt.timestamp} />

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense } from 'react'
 import { Link } from 'wouter'
+import { useAccess } from '@/api/access'
 import { api, take, type Application } from '@/api/client'
 import { sendSnippets } from '@/lib/snippets'
 import { LinkButton } from '@/ui/Button'
@@ -46,11 +47,16 @@ async function progress(): Promise<Progress> {
 
 async function isDelivered(app: string, endpoint: string) {
   const path = { app_id: app, endpoint_id: endpoint }
-  const attempts = await take(api.GET('/api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}', { params: { path, query: { limit: 1, status: 0, with_content: false } } }))
+  const attempts = await take(
+    api.GET('/api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}', {
+      params: { path, query: { limit: 1, status: 0, with_content: false } },
+    }),
+  )
   return attempts.data.length > 0
 }
 
 export default function Overview() {
+  const { mayOwn } = useAccess()
   const { data, error, refetch } = useQuery({
     queryKey: ['overview', 'progress'],
     queryFn: progress,
@@ -60,8 +66,8 @@ export default function Overview() {
   if (!data) return <Skeleton lines={6} />
   const app = data.application
   return (
-    <Page title={data.delivered ? 'Overview' : 'Welcome to Posthorn'}>
-      {data.delivered ? (
+    <Page title={data.delivered || !mayOwn ? 'Overview' : 'Welcome to Posthorn'}>
+      {data.delivered || !mayOwn ? (
         <Suspense fallback={<Skeleton lines={6} />}>
           <Activity scope={EVERYTHING} />
         </Suspense>

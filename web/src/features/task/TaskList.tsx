@@ -17,7 +17,13 @@ function State({ task }: { task: Task }) {
 const COLUMNS: Column<Task>[] = [
   { title: 'Task', width: 'minmax(0, 2fr)', cell: kindOf },
   { title: 'State', width: '7rem', cell: task => <State task={task} /> },
-  { title: 'Sent again', width: '7rem', align: 'end', cell: task => <span className="number">{count(task.data.queued)}</span> },
+  {
+    title: 'Sent again',
+    named: true,
+    width: '7rem',
+    align: 'end',
+    cell: task => <span className="number">{count(task.data.queued)}</span>,
+  },
   { title: 'Endpoint', width: 'minmax(0, 2fr)', cell: task => <code className="quiet">{task.data.endpointId}</code> },
   { title: 'Changed', width: '7rem', align: 'end', cell: task => <Ago at={task.updatedAt} /> },
   { title: 'Started', width: '9.500rem', align: 'end', cell: task => <Time at={task.data.createdAt} /> },

@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Link, useParams } from 'wouter'
+import { useAccess } from '@/api/access'
 import { api, take } from '@/api/client'
 import { count } from '@/lib/bytes'
 import { Button } from '@/ui/Button'
@@ -14,8 +15,13 @@ import { kindOf, stateOf } from './words'
 export default function TaskPage() {
   const { task: id = '' } = useParams()
   const queries = useQueryClient()
+  const { mayOwn } = useAccess()
   const [cancelling, setCancelling] = useState(false)
-  const { data: task, error, refetch } = useQuery({
+  const {
+    data: task,
+    error,
+    refetch,
+  } = useQuery({
     queryKey: ['task', id],
     queryFn: () => take(api.GET('/api/v1/background-task/{task_id}', { params: { path: { task_id: id } } })),
     refetchInterval: ({ state }) => (state.data && state.data.status !== 'running' ? false : 1000),
@@ -31,7 +37,7 @@ export default function TaskPage() {
       title={kindOf(task)}
       above={above}
       note={<Badge tone={tone}>{state}</Badge>}
-      actions={task.status === 'running' && <Button onPress={() => setCancelling(true)}>Cancel…</Button>}
+      actions={mayOwn && task.status === 'running' && <Button onPress={() => setCancelling(true)}>Cancel…</Button>}
     >
       {data.total !== null ? (
         <label className="progress">

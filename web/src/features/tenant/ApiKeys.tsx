@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
+import { useAccess } from '@/api/access'
 import { api, take, type Schemas } from '@/api/client'
 import { fieldsOf, messageOf } from '@/api/error'
 import { usePages } from '@/api/pages'
@@ -34,34 +35,50 @@ const ENDS = [
 
 export function ApiKeys() {
   const queries = useQueryClient()
+  const { mayOwn } = useAccess()
   const [creating, setCreating] = useState(false)
   const [deleting, setDeleting] = useState<Key>()
-  const pages = usePages<Key>(['api-key', 'list'], iterator => take(api.GET('/api/v1/api-key', { params: { query: { limit: 100, iterator } } })))
+  const pages = usePages<Key>(['api-key', 'list'], iterator =>
+    take(api.GET('/api/v1/api-key', { params: { query: { limit: 100, iterator } } })),
+  )
   const columns: Column<Key>[] = [
     { title: 'Name', width: 'minmax(0, 3fr)', cell: key => key.name },
     { title: 'May do', width: '11rem', cell: key => SCOPES.find(([scope]) => scope === key.scope)?.[1] ?? key.scope },
-    { title: 'Last used', width: '8rem', cell: key => (key.lastUsedAt ? <Ago at={key.lastUsedAt} /> : <span className="quiet">never</span>) },
-    { title: 'Ends', width: '10rem', cell: key => (key.expiresAt ? <Time at={key.expiresAt} /> : <span className="quiet">never</span>) },
-    { title: 'Created', width: '8rem', align: 'end', cell: key => <Ago at={key.createdAt} /> },
+    {
+      title: 'Last used',
+      named: true,
+      width: '8rem',
+      cell: key => (key.lastUsedAt ? <Ago at={key.lastUsedAt} /> : <span className="quiet">never</span>),
+    },
+    {
+      title: 'Ends',
+      named: true,
+      width: '10rem',
+      cell: key => (key.expiresAt ? <Time at={key.expiresAt} /> : <span className="quiet">never</span>),
+    },
+    { title: 'Created', named: true, width: '8rem', align: 'end', cell: key => <Ago at={key.createdAt} /> },
     {
       title: 'Action',
       width: '3.500rem',
       align: 'end',
-      cell: key => (
-        <IconButton label={`Delete ${key.name}`} onPress={() => setDeleting(key)}>
-          <Icon name="close" />
-        </IconButton>
-      ),
+      cell: key =>
+        mayOwn && (
+          <IconButton label={`Delete ${key.name}`} onPress={() => setDeleting(key)}>
+            <Icon name="close" />
+          </IconButton>
+        ),
     },
   ]
   return (
     <Section
       title="API keys"
       actions={
-        <Button look="primary" onPress={() => setCreating(true)}>
-          <Icon name="plus" />
-          New key
-        </Button>
+        mayOwn && (
+          <Button look="primary" onPress={() => setCreating(true)}>
+            <Icon name="plus" />
+            New key
+          </Button>
+        )
       }
     >
       <List label="API keys" pages={pages} columns={columns} keyOf={key => key.id} empty={<Empty title="No API key." />} />
@@ -79,7 +96,10 @@ export function ApiKeys() {
             tell.done(`${deleting.name} no longer works.`)
           }}
         >
-          <p>Whatever uses this key is refused from now on. If it is the one that you signed in with, you are signed out. This cannot be undone.</p>
+          <p>
+            Whatever uses this key is refused from now on. If it is the one that you signed in with, you are signed out. This cannot be
+            undone.
+          </p>
         </ActionDialog>
       )}
     </Section>

@@ -1,5 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
+import { useAccess } from '@/api/access'
 import { api, take, type Schemas } from '@/api/client'
 import { fieldsOf, messageOf } from '@/api/error'
 import { usePages } from '@/api/pages'
@@ -33,6 +34,7 @@ type Open = { kind: 'new' } | { kind: 'edit' | 'secret' | 'delete'; endpoint: En
 // Endpoints of the tenant's own people, which hear what happens to those of its customers.
 export function Operational() {
   const queries = useQueryClient()
+  const { mayOwn } = useAccess()
   const [open, setOpen] = useState<Open>()
   const close = () => setOpen(undefined)
   const pages = usePages<Endpoint>(['operational', 'list'], iterator =>
@@ -50,19 +52,20 @@ export function Operational() {
       title: 'Action',
       width: '6rem',
       align: 'end',
-      cell: endpoint => (
-        <ActionMenu
-          label={`More for ${endpoint.url}`}
-          actions={[
-            { text: 'Edit…', run: () => setOpen({ kind: 'edit', endpoint }) },
-            { text: 'Secret…', run: () => setOpen({ kind: 'secret', endpoint }) },
-            { text: 'Delete…', danger: true, run: () => setOpen({ kind: 'delete', endpoint }) },
-          ]}
-        />
-      ),
+      cell: endpoint =>
+        mayOwn && (
+          <ActionMenu
+            label={`More for ${endpoint.url}`}
+            actions={[
+              { text: 'Edit…', run: () => setOpen({ kind: 'edit', endpoint }) },
+              { text: 'Secret…', run: () => setOpen({ kind: 'secret', endpoint }) },
+              { text: 'Delete…', danger: true, run: () => setOpen({ kind: 'delete', endpoint }) },
+            ]}
+          />
+        ),
     },
   ]
-  const create = (
+  const create = mayOwn && (
     <Button look="primary" onPress={() => setOpen({ kind: 'new' })}>
       <Icon name="plus" />
       New endpoint
@@ -70,7 +73,9 @@ export function Operational() {
   )
   return (
     <Section title="Operational webhooks" actions={pages.items.length > 0 && create}>
-      <p className="quiet">Tell your own systems what happens here: an endpoint was disabled, a message could not be delivered, a task is done.</p>
+      <p className="quiet">
+        Tell your own systems what happens here: an endpoint was disabled, a message could not be delivered, a task is done.
+      </p>
       <List
         label="Operational endpoints"
         pages={pages}
@@ -89,7 +94,9 @@ export function Operational() {
           typeToConfirm={new URL(open.endpoint.url).host}
           onClose={close}
           run={async () => {
-            await take(api.DELETE('/api/v1/operational-webhook/endpoint/{endpoint_id}', { params: { path: { endpoint_id: open.endpoint.id } } }))
+            await take(
+              api.DELETE('/api/v1/operational-webhook/endpoint/{endpoint_id}', { params: { path: { endpoint_id: open.endpoint.id } } }),
+            )
             await queries.invalidateQueries({ queryKey: ['operational'] })
             tell.done('The endpoint was deleted.')
           }}
@@ -169,7 +176,8 @@ function EndpointDialog({ endpoint, onClose }: { endpoint?: Endpoint; onClose: (
 function SecretDialog({ endpoint, onClose }: { endpoint: Endpoint; onClose: () => void }) {
   const secret = useQuery({
     queryKey: ['operational', endpoint.id, 'secret'],
-    queryFn: () => take(api.GET('/api/v1/operational-webhook/endpoint/{endpoint_id}/secret', { params: { path: { endpoint_id: endpoint.id } } })),
+    queryFn: () =>
+      take(api.GET('/api/v1/operational-webhook/endpoint/{endpoint_id}/secret', { params: { path: { endpoint_id: endpoint.id } } })),
     gcTime: 0,
   })
   return (

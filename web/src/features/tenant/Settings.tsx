@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
 import { useParams } from 'wouter'
+import { ChangeOnly } from '@/api/access'
 import { api, take, type Schemas, type Tenant } from '@/api/client'
 import { fieldsOf, messageOf } from '@/api/error'
 import { useTenant } from '@/api/queries'
@@ -33,7 +34,9 @@ export default function Settings() {
       ) : tenant.error ? (
         <Failure error={tenant.error} retry={() => void tenant.refetch()} />
       ) : tenant.data ? (
-        <TenantForm tenant={tenant.data} />
+        <ChangeOnly>
+          <TenantForm tenant={tenant.data} />
+        </ChangeOnly>
       ) : (
         <Skeleton lines={5} />
       )}
@@ -114,7 +117,16 @@ function TenantForm({ tenant }: { tenant: Tenant }) {
           mono
         />
       )}
-      {isPlain && <TextField label="Signature header" value={header} onChange={setHeader} error={faults.signatureHeader} placeholder="X-Signature" mono />}
+      {isPlain && (
+        <TextField
+          label="Signature header"
+          value={header}
+          onChange={setHeader}
+          error={faults.signatureHeader}
+          placeholder="X-Signature"
+          mono
+        />
+      )}
       {error !== undefined && <Note tone="bad">{messageOf(error)}</Note>}
       <div className="form-foot">
         <Button type="submit" look="primary">

@@ -1,0 +1,51 @@
+// What the person may do, so that pages show no more than that. The server decides all the same.
+import { useQuery } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
+import { api, take } from './client'
+import { isPortal } from './credential'
+
+const useWhoami = () => useQuery({ queryKey: ['whoami'], queryFn: () => take(api.GET('/api/v1/auth/whoami')), staleTime: Infinity })
+
+interface Access {
+  application: string | null // the only one there is
+  mayChange: boolean
+  isReadOnly: boolean // known to be no more than that
+  isTenant: boolean // sees what is the tenant's business: applications, tasks, counts, settings
+  mayOwn: boolean // may change that
+}
+
+export function useAccess(): Access {
+  const { data } = useWhoami()
+  const mayChange = data !== undefined && !data.readOnly
+  return {
+    application: data?.appId ?? null,
+    mayChange,
+    isReadOnly: data?.readOnly === true,
+    isTenant: !isPortal,
+    mayOwn: mayChange && !isPortal,
+  }
+}
+
+// Nothing is shown before it is known.
+export function AccessGate({
+  children,
+  loading,
+  failed,
+}: {
+  children: ReactNode
+  loading: ReactNode
+  failed: (error: Error, retry: () => void) => ReactNode
+}) {
+  const { data, error, refetch } = useWhoami()
+  if (data) return children
+  return error ? failed(error, () => void refetch()) : loading
+}
+
+// Fields inside can be read, and changed by those who may.
+export function ChangeOnly({ children }: { children: ReactNode }) {
+  return (
+    <fieldset disabled={!useAccess().mayChange} className="change-only">
+      {children}
+    </fieldset>
+  )
+}
