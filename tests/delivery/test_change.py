@@ -236,3 +236,26 @@ def test_a_new_endpoint_gets_the_next_message(q, hook, receiver):
 def test_everything_of_these_tests_left_the_tables_in_order(quick):
     wait_drained(quick)
     check_drained(quick)
+
+
+def test_changes_are_obeyed_although_nobody_hears_of_them(database, start_node, receiver):
+    """What counts is the version that the ingest statement looks at. News only make it cheaper."""
+    node = start_node()
+    with database.database() as rows, node.api() as api:
+        rows.execute("RESET ROLE")
+        rows.execute("UPDATE channel SET name = 'nobody_listens'")
+        app = api.new_app()
+        endpoint = api.new_endpoint(app, receiver.url())
+        kind = api.new_event_type(schemas={"1": {"required": ["n"]}})["name"]
+        message = {"eventType": kind, "payload": {"x": 1}}
+        for n in range(4):
+            api.expect(200, "PATCH", f"/event-type/{kind}", json={"schemaValidation": "off"})
+            api.expect(202, "POST", f"/app/{app['id']}/msg", json=message)
+            api.expect(200, "PATCH", f"/event-type/{kind}", json={"schemaValidation": "enforce"})
+            api.expect(422, "POST", f"/app/{app['id']}/msg", json=message)
+            api.expect(200, "PATCH", path_of(app, endpoint), json={"filter": {"path": "n", "op": "eq", "value": n}})
+            api.send(app, {"n": n - 1}, kind)
+            api.send(app, {"n": n}, kind)
+            api.expect(200, "PATCH", path_of(app, endpoint), json={"filter": None})
+    wait_drained(node)
+    assert sorted(r.body for r in receiver.got()) == sorted([b'{"x":1}'] * 4 + [b'{"n":%d}' % n for n in range(4)])
