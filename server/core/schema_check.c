@@ -204,22 +204,85 @@ static bool check_string(struct check *c, const struct schema_node *n, struct ph
 
 /* ---- arrays ---- */
 
-/* The elements are compared one with another: twice the number, twice the work a piece. */
-static bool check_unique(struct check *c, struct ph_str raw, const struct json_spot *at)
+static uint64_t mix(uint64_t a, uint64_t b)
 {
-    struct ph_str rest = raw, element, others, other;
+    return (a ^ b) * UINT64_C(0x9e3779b97f4a7c15) ^ (a >> 29);
+}
 
-    for (size_t i = 0; ph_json_next_element(&rest, &element); i++) {
-        others = raw;
-        if (!spend(c, 1 + (size_t)(element.ptr - raw.ptr) / 8))
-            return false;
-        for (size_t j = 0; j < i && ph_json_next_element(&others, &other); j++)
-            if (equal(c, element, other)) {
+/* The same for numbers that are equal: of sign, magnitude and the digits up to the last that is not 0. */
+static uint64_t hash_number(struct ph_str raw)
+{
+    struct ph_decimal d = ph_decimal_of(raw);
+    uint64_t hash = mix((uint64_t)(d.sign + 1), (uint64_t)d.magnitude), zeros = 0;
+
+    for (const char *p = d.digits; d.sign && p < d.end; p++) {
+        if (*p == '.')
+            continue;
+        if (*p == '0') {
+            zeros++;
+            continue;
+        }
+        for (; zeros; zeros--)
+            hash = mix(hash, '0');
+        hash = mix(hash, (unsigned char)*p);
+    }
+    return hash;
+}
+
+/* The same for values that are equal. As deep as the payload, which is bounded. */
+static uint64_t hash_value(struct check *c, struct ph_str raw)
+{
+    enum ph_json_kind kind = ph_json_kind_of(raw);
+    struct ph_str rest = raw, key, value, text;
+    uint64_t hash = kind, members = 0;
+
+    switch (kind) {
+    case PH_JSON_STRING:
+        return ph_str_hash(ph_json_string(c->arena, raw, &text) == PH_OK ? text : raw);
+    case PH_JSON_NUMBER:
+        return hash_number(raw);
+    case PH_JSON_ARRAY:
+        while (ph_json_next_element(&rest, &value))
+            hash = mix(hash, hash_value(c, value));
+        return hash;
+    case PH_JSON_OBJECT: /* in whatever order */
+        while (ph_json_next_member(&rest, &key, &value))
+            members += mix(hash_value(c, key), hash_value(c, value));
+        return mix(hash, members);
+    default:
+        return hash;
+    }
+}
+
+struct element {
+    uint64_t hash;
+    struct ph_str raw; /* absent: the slot is free */
+};
+
+static bool check_unique(struct check *c, struct ph_str raw, size_t n, const struct json_spot *at)
+{
+    struct ph_str rest = raw, value;
+    struct element *slots;
+    size_t n_slots = 16;
+
+    if (n < 2)
+        return true;
+    while (n_slots < 2 * n)
+        n_slots *= 2;
+    if (!spend(c, 2 * raw.len + n_slots))
+        return false;
+    slots = ph_arena_array_of(c->arena, struct element, n_slots);
+    for (size_t i = 0; ph_json_next_element(&rest, &value); i++) {
+        uint64_t hash = hash_value(c, value);
+        size_t slot = hash % n_slots;
+        for (; slots[slot].raw.ptr; slot = (slot + 1) % n_slots)
+            if (slots[slot].hash == hash && equal(c, slots[slot].raw, value)) {
                 struct json_spot spot = json_spot_element(at, i);
                 return wrong(c, &spot, "is there twice");
             }
+        slots[slot] = (struct element){hash, value};
     }
-    return true;
+    return !c->gave_up;
 }
 
 static bool check_count(struct check *c, const struct json_spot *at, int64_t n, int64_t least,
@@ -256,7 +319,7 @@ static bool check_array(struct check *c, const struct schema_node *n, struct ph_
                      "has to have at least %lld items of what it has to contain",
                      "has to have at most %lld items of what it has to contain"))
         return false;
-    return !n->unique || check_unique(c, raw, at);
+    return !n->unique || check_unique(c, raw, i, at);
 }
 
 /* ---- objects ---- */

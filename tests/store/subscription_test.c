@@ -476,6 +476,8 @@ static void a_change_of_what_is_checked_outdates_the_tenant_s_applications(void 
         assert_int_equal(version_of(&red), ++red_version); /* once, for both types */
     }
     assert_int_equal(version_of(&blue), blue_version);
+    add_event_type(&red, "a.b", "enforce");
+    run_sql(admin, "DELETE FROM tenants WHERE id = '%s'", uuid_text(red.id)); /* takes them along */
 }
 
 static void on_known(bool is_current, void *ctx)

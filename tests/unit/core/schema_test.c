@@ -108,6 +108,43 @@ static void numbers_are_exact(void **state)
     assert_true(is_valid("{\"maxLength\":2}", "\"\\ud83d\\ude00\xc3\xa4\""));
 }
 
+static void what_is_twice_is_found_in_every_form(void **state)
+{
+    static const char *const twice[] = {
+        "[1,2,1.0]",
+        "[100,1e2]",
+        "[0,-0.0]",
+        "[120.50,1205e-1]",
+        "[\"a\",\"\\u0061\"]",
+        "[{\"a\":1,\"b\":[2]},{\"b\":[2.0],\"\\u0061\":1}]",
+        "[null,null]",
+        "[[],{},[]]",
+    };
+    static const char *const once[] = {
+        "[1,\"1\",true,[1],{\"1\":1}]",    "[100,1e3,1,10]",
+        "[{\"a\":1},{\"a\":2},{\"b\":1}]", "[[1,2],[2,1]]",
+        "[1.01,1.001,10.1,101]",           "[\"\\ud83d\",\"\\ude00\"]",
+    };
+    struct ph_schema_fault fault;
+    struct ph_buf buf;
+    (void)state;
+
+    for (size_t i = 0; i < COUNT_OF(twice); i++)
+        if (is_valid("{\"uniqueItems\":true}", twice[i]))
+            fail_msg("%s is unique", twice[i]);
+    for (size_t i = 0; i < COUNT_OF(once); i++)
+        if (!is_valid("{\"uniqueItems\":true}", once[i]))
+            fail_msg("%s is not unique", once[i]);
+    ph_buf_init(&buf, 1 << 20);
+    for (int i = 0; i < 50000; i++)
+        ph_buf_printf(&buf, "%c%d", i ? ',' : '[', i);
+    ph_buf_add_char(&buf, ']');
+    assert_int_equal(
+        ph_schema_check(compile("{\"uniqueItems\":true}"), arena, ph_buf_str(&buf), &fault),
+        PH_OK); /* many do not take too much */
+    ph_buf_free(&buf);
+}
+
 static void what_is_wrong_in_a_payload_is_named(void **state)
 {
     static const char schema[] =
@@ -260,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(keywords_since_draft_7_are_checked),
         TEST(numbers_are_exact),
+        TEST(what_is_twice_is_found_in_every_form),
         TEST(what_is_wrong_in_a_payload_is_named),
         TEST(what_is_wrong_in_a_schema_is_named),
         TEST(annotations_mean_nothing),
