@@ -55,13 +55,14 @@ static size_t read_names(struct ph_arena *arena, const PGresult *res, int row, i
 void ph_message_read_row(struct ph_arena *arena, const PGresult *res, int row,
                          struct ph_message_view *out)
 {
-    out->id = ph_db_id(res, row, 0);
-    out->event_type = ph_db_str(res, row, 1);
-    out->event_id = ph_db_str(res, row, 2);
+    *out = (struct ph_message_view){
+        .id = ph_db_id(res, row, 0),
+        .event_type = ph_db_str(res, row, 1),
+        .event_id = ph_db_str(res, row, 2),
+        .payload = ph_db_str(res, row, COL_PAYLOAD),
+    };
     out->n_channels = read_names(arena, res, row, 3, &out->channels);
     out->n_tags = read_names(arena, res, row, 4, &out->tags);
-    out->payload = ph_db_str(res, row, COL_PAYLOAD);
-    out->deliver_ms = 0;
 }
 
 /* What is still owed comes before what the newest attempt brought, and a success before how the delivery was closed: it was
