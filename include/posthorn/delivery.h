@@ -49,6 +49,7 @@ struct ph_endpoint_config {
     struct ph_id id, tenant, application;
     int64_t version;
     bool disabled, paused;
+    bool polled; /* nothing is sent there: its messages are fetched */
     bool queued; /* its deliveries always wait in the database: ordered, throttled or paused */
     struct ph_retry_schedule *retry; /* its own; NULL: the message's or the instance's */
     struct ph_str url_text;

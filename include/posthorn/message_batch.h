@@ -53,6 +53,9 @@ void ph_message_batch_add_delivery(struct ph_message_batch *batch, int index,
 /* The endpoint would take the message with that index, but is disabled. */
 void ph_message_batch_add_skipped(struct ph_message_batch *batch, int index,
                                   const struct ph_new_message *message, struct ph_id endpoint);
+/* Lets a poller have the message with that index. */
+void ph_message_batch_add_polled(struct ph_message_batch *batch, int index,
+                                 const struct ph_new_message *message, struct ph_id endpoint);
 int ph_message_batch_count(const struct ph_message_batch *batch);
 int ph_message_batch_deliveries(const struct ph_message_batch *batch);
 size_t ph_message_batch_bytes(const struct ph_message_batch *batch);

@@ -12,6 +12,9 @@
 enum ph_schema_validation { PH_SCHEMA_OFF, PH_SCHEMA_WARN, PH_SCHEMA_ENFORCE };
 
 /* What holds for messages of an event type. */
+/* In place of the URL of an endpoint whose messages are fetched: a poller. */
+#define PH_POLLER_URL PH_STR("poller:")
+
 struct ph_event_type_rule {
     struct ph_str event_type;
     struct ph_retry_schedule *retry; /* NULL: the tenant's */

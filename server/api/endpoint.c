@@ -8,6 +8,7 @@
 #include "api/signing_in.h"
 #include "posthorn/guard.h"
 #include "posthorn/node.h"
+#include "posthorn/subscription.h"
 
 #define ANSWER_BYTES          (256 * 1024 * 1024)
 #define URL_CHARS_MAX         65536
@@ -70,6 +71,24 @@ static struct ph_str field_url(struct ph_call *call, struct ph_faults *faults, j
     return url;
 }
 
+/* What stands for the URL: that of a poller is no URL of its own. *given: the body says something about it. */
+static struct ph_str field_target(struct ph_call *call, struct ph_faults *faults, json_t *body,
+                                  bool patch, bool *given)
+{
+    json_t *type = call->is_operational ? NULL : json_object_get(body, "type");
+    bool url = json_object_get(body, "url") != NULL;
+
+    *given = url || type;
+    if (!type || ph_str_eq(PH_STR("webhook"), ph_str_of(json_string_value(type))))
+        return field_url(call, faults, body, url || !patch || type);
+    if (!ph_str_eq(PH_STR("poller"), ph_str_of(json_string_value(type))))
+        ph_fault(call, faults, "body", "type", "has to be \"webhook\" or \"poller\"",
+                 "value_error.const");
+    else if (url)
+        ph_fault(call, faults, "body", "url", "a poller has none", "value_error");
+    return PH_POLLER_URL;
+}
+
 /* "fifo" or null. */
 static bool field_ordering(struct ph_call *call, struct ph_faults *faults, json_t *body,
                            bool *present)
@@ -89,13 +108,13 @@ static bool field_ordering(struct ph_call *call, struct ph_faults *faults, json_
 static void read_change(struct ph_call *call, struct ph_faults *faults, json_t *body, bool patch,
                         struct ph_endpoint_change *change)
 {
-    bool uid, url = json_object_get(body, "url") != NULL, disabled, event_types, channels, metadata,
-              rate, profile, header, paused, ordering, retry, filter = false;
+    bool uid, url, disabled, event_types, channels, metadata, rate, profile, header, paused,
+        ordering, retry, filter = false;
     bool description = json_object_get(body, "description") != NULL;
     struct ph_str *names;
 
     change->uid = ph_field_uid(call, faults, body, "uid", PH_ID_ENDPOINT, &uid);
-    change->url = field_url(call, faults, body, url || !patch);
+    change->url = field_target(call, faults, body, patch, &url);
     change->description = ph_field_str(call, faults, body, "description", description, 0,
                                        DESCRIPTION_CHARS_MAX, NULL);
     if (!change->description.ptr)

@@ -1,6 +1,7 @@
 #include "api/endpoint_json.h"
 
 #include "api/retry_json.h"
+#include "posthorn/subscription.h"
 
 static void write_names(struct ph_json_writer *w, const char *key, const struct ph_str *v, size_t n)
 {
@@ -61,6 +62,10 @@ void ph_api_write_endpoint_members(struct ph_json_writer *w, const struct ph_end
     ph_jw_key(w, "signatureProfile");
     ph_jw_str(w, endpoint->signature_profile);
     write_rate(w, endpoint);
+    if (ph_str_eq(endpoint->url, PH_POLLER_URL)) {
+        ph_jw_key(w, "type");
+        ph_jw_cstr(w, "poller");
+    }
     ph_jw_key(w, "uid");
     ph_jw_str(w, endpoint->uid);
     ph_jw_key(w, "updatedAt");

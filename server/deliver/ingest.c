@@ -319,6 +319,10 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
             ph_message_batch_add_skipped(ingest->batch, index, &item->message, endpoint->id);
             continue;
         }
+        if (endpoint->polled) {
+            ph_message_batch_add_polled(ingest->batch, index, &item->message, endpoint->id);
+            continue;
+        }
         const struct ph_job *job = item->in_doubt ? job_for(item, endpoint->id) : NULL;
         int32_t owner = job ? job->node_id : 0;
         if (!item->in_doubt)

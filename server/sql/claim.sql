@@ -53,7 +53,7 @@ WITH RECURSIVE held AS (
     ) s
     LIMIT $2::int4
 ), due AS MATERIALIZED (
-    SELECT s.endpoint_id, s.changes <> seen.changes AS changed, coalesce(e.paused OR e.disabled, false) AS stopped,
+    SELECT s.endpoint_id, s.changes <> seen.changes AS changed, coalesce(e.paused OR e.disabled OR e.polled, false) AS stopped,
            coalesce(e.ordering = 'fifo', false) AS ordered, nullif(e.throttle_rate, 0) AS rate,
            least(nullif(e.throttle_rate, 0),
                  coalesce(s.tokens + nullif(e.throttle_rate, 0)
@@ -214,7 +214,9 @@ SELECT (SELECT count(*)::int4 FROM dead WHERE dead_at IS NULL), (SELECT count(*)
 
 -- Also forgets full buckets and old tasks, and disables endpoints that have failed for $2 seconds.
 -- name: housekeeping
-WITH expired AS (
+WITH fetched AS (
+    DELETE FROM poller_messages WHERE message_id < uuid_floor(now() - $1::int4 * interval '1 day')
+), expired AS (
     DELETE FROM idempotency_keys WHERE message_id < uuid_floor(now() - interval '12 hours')
 ), ended_tokens AS (
     DELETE FROM portal_tokens WHERE expires_at < now()

@@ -6,7 +6,7 @@
 -- endpoint or message. Refused: the endpoint is disabled, or the message's endpoints are not decided yet.
 -- name: delivery_resend
 WITH named AS MATERIALIZED (
-    SELECT e.application_id, e.id AS endpoint_id, e.disabled,
+    SELECT e.application_id, e.id AS endpoint_id, e.disabled OR e.polled AS disabled,
            coalesce($6::uuid, (SELECT u.message_id FROM message_uids u
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $7::text)) AS message_id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
@@ -65,7 +65,7 @@ FROM target
 -- Stores message $6 for this endpoint alone, with its delivery. No row: no such endpoint.
 -- name: message_send_to
 WITH target AS MATERIALIZED (
-    SELECT e.application_id, e.id, e.disabled
+    SELECT e.application_id, e.id, e.disabled OR e.polled AS disabled
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))

@@ -7,7 +7,7 @@
 -- does not stay itself is sent again (0), for only then it is known what is left. What another transaction takes meanwhile
 -- shows at the insert: a message that has got one of the two then asks for the whole statement again. A message that finds
 -- itself or its own rows was stored by this very batch before; its insert says so by a unique violation.
--- A delivery's node is NULL when it waits, and 0 when its endpoint is disabled: it is skipped.
+-- A delivery's node is NULL when it waits, 0 when its endpoint is disabled (it is skipped), and -1 when it is a poller.
 -- name: messages_store
 WITH stale AS (
     SELECT v.ix FROM unnest($1::int4[], $2::uuid[], $3::int8[]) AS v (ix, id, version)
@@ -79,7 +79,7 @@ WITH stale AS (
     SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
     FROM unnest($18::int4[], $19::uuid[], $20::uuid[], $21::uuid[], $22::uuid[], $23::int4[])
         AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
-    WHERE node_id IS DISTINCT FROM 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
+    WHERE coalesce(node_id, 1) > 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 ), arrived AS (
     INSERT INTO schedule_arrivals (endpoint_id, tenant_id)
     SELECT DISTINCT endpoint_id, tenant_id FROM unnest($18, $19, $21, $23) AS d (n, endpoint_id, tenant_id, node_id)
@@ -89,10 +89,15 @@ WITH stale AS (
     SELECT message_id, endpoint_id, tenant_id, 5
     FROM unnest($18, $19, $20, $21, $23) AS d (n, endpoint_id, message_id, tenant_id, node_id)
     WHERE node_id = 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
+), polled AS (
+    INSERT INTO poller_messages (endpoint_id, message_id, tenant_id, application_id)
+    SELECT endpoint_id, message_id, tenant_id, application_id
+    FROM unnest($18, $19, $20, $21, $22, $23) AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
+    WHERE node_id = -1 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 )
 SELECT n, why, key_message FROM rejected ORDER BY n
 
--- The same for a batch without keys, event ids, planned messages, and deliveries that wait or are skipped, as most are: less
+-- The same for a batch without keys, event ids, planned messages, pollers, and deliveries that wait or are skipped: less
 -- to set up for PostgreSQL, which is a sixth of a message's whole cost in batches of thirty. Only its first 23 parameters.
 -- name: messages_store_plain
 WITH stale AS (
@@ -250,7 +255,7 @@ WITH stale AS (
     SELECT endpoint_id, message_id, tenant_id, application_id, CASE WHEN node_id IS NULL THEN now() END, node_id
     FROM unnest($7::int4[], $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $12::int4[])
         AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
-    WHERE node_id IS DISTINCT FROM 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
+    WHERE coalesce(node_id, 1) > 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 ), arrived AS (
     INSERT INTO schedule_arrivals (endpoint_id, tenant_id)
     SELECT DISTINCT endpoint_id, tenant_id FROM unnest($7, $8, $10, $12) AS d (n, endpoint_id, tenant_id, node_id)
@@ -260,6 +265,11 @@ WITH stale AS (
     SELECT message_id, endpoint_id, tenant_id, 5
     FROM unnest($7, $8, $9, $10, $12) AS d (n, endpoint_id, message_id, tenant_id, node_id)
     WHERE node_id = 0 AND n <> ALL (ARRAY(SELECT n FROM rejected))
+), polled AS (
+    INSERT INTO poller_messages (endpoint_id, message_id, tenant_id, application_id)
+    SELECT endpoint_id, message_id, tenant_id, application_id
+    FROM unnest($7, $8, $9, $10, $11, $12) AS d (n, endpoint_id, message_id, tenant_id, application_id, node_id)
+    WHERE node_id = -1 AND n <> ALL (ARRAY(SELECT n FROM rejected))
 )
 SELECT n, why FROM rejected ORDER BY n
 

@@ -5,7 +5,7 @@
 -- Makes task $6. No row: no such endpoint. A row without an id: the endpoint is disabled.
 -- name: task_create
 WITH target AS MATERIALIZED (
-    SELECT e.id, e.application_id, e.disabled
+    SELECT e.id, e.application_id, e.disabled OR e.polled AS disabled
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
@@ -70,7 +70,7 @@ WITH task AS MATERIALIZED (
     WHERE status = 'running' AND endpoint_id IS NOT NULL AND next_step_at <= now()
     ORDER BY next_step_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ), target AS MATERIALIZED (
-    SELECT task.*, e.id IS NULL AS gone, coalesce(e.disabled, false) AS disabled, e.event_types AS takes,
+    SELECT task.*, e.id IS NULL AS gone, coalesce(e.disabled OR e.polled, false) AS disabled, e.event_types AS takes,
            e.channels AS takes_channels, e.filter AS takes_payload,
            (SELECT count(*) FROM (SELECT FROM deliveries d
                                   WHERE d.endpoint_id = task.endpoint_id AND d.node_id IS NULL LIMIT $2::integer + 1) w) > $2 AS is_full

@@ -60,8 +60,8 @@ struct ph_message_batch {
     struct ph_db_req req;
     struct ph_arena *arena;
     int n_messages, n_apps, n_deliveries;
-    /* messages with a key or event id; deliveries that are unclaimed or skipped; messages for later */
-    int n_keyed, n_waiting, n_planned;
+    /* messages with a key or event id; deliveries that are unclaimed or skipped; messages for later; for pollers */
+    int n_keyed, n_waiting, n_planned, n_polled;
     bool is_careful;     /* a message is sent again, or repeats another one's key or event id */
     struct taken *taken; /* keys and event ids of the batch: TAKEN_SLOTS */
     int n_taken;
@@ -105,7 +105,8 @@ void ph_message_batch_clear(struct ph_message_batch *batch)
         ph_db_array_clear(&batch->arrays[i]);
     ph_arena_reset(batch->arena);
     batch->n_messages = batch->n_apps = batch->n_deliveries = 0;
-    batch->n_keyed = batch->n_waiting = batch->n_planned = batch->n_taken = 0;
+    batch->n_keyed = batch->n_waiting = batch->n_planned = batch->n_polled = 0;
+    batch->n_taken = 0;
     batch->is_careful = false;
     if (++batch->round == 0) { /* once in four thousand million batches */
         memset(batch->taken, 0, TAKEN_SLOTS * sizeof *batch->taken);
@@ -230,6 +231,14 @@ void ph_message_batch_add_skipped(struct ph_message_batch *batch, int index,
     batch->n_waiting++;
 }
 
+void ph_message_batch_add_polled(struct ph_message_batch *batch, int index,
+                                 const struct ph_new_message *message, struct ph_id endpoint)
+{
+    add_delivery(batch, index, message, endpoint);
+    ph_db_array_i32(&batch->arrays[DEL_NODE], -1);
+    batch->n_polled++;
+}
+
 int ph_message_batch_count(const struct ph_message_batch *batch)
 {
     return batch->n_messages;
@@ -269,7 +278,7 @@ struct ph_id ph_message_batch_made_before(const struct ph_message_batch *batch, 
 
 static const struct ph_stmt *choose(const struct ph_message_batch *batch)
 {
-    if (batch->n_planned || (batch->n_keyed && batch->is_careful))
+    if (batch->n_planned || batch->n_polled || (batch->n_keyed && batch->is_careful))
         return &ph_sql_messages_store;
     if (batch->n_keyed)
         return &ph_sql_messages_store_keyed;

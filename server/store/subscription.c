@@ -195,7 +195,10 @@ static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring
     config->version = ph_db_int(res, first, COL_VERSION);
     config->disabled = ph_db_bool(res, first, COL_DISABLED);
     config->url_text = copy_str(arena, ph_db_str(res, first, COL_URL));
-    if (ph_url_parse(arena, config->url_text, &config->url, &reason) != PH_OK) {
+    config->polled = ph_str_eq(config->url_text, PH_POLLER_URL);
+    if (config->polled) {
+        config->fault = "the endpoint is polled: nothing is sent there";
+    } else if (ph_url_parse(arena, config->url_text, &config->url, &reason) != PH_OK) {
         ph_log(PH_LOG_ERROR, "the URL of an endpoint is not valid; it is treated as disabled",
                ph_log_id("endpoint", PH_ID_ENDPOINT, config->id), ph_log_s("reason", reason));
         config->disabled = true;

@@ -61,6 +61,12 @@ class Things:
         self.api.expect(204, "PUT", f"/app/{app}/endpoint/{made}/headers", json={"headers": {"x-of": self.mark}})
         return made
 
+    def _make_sink_id(self):
+        return self._made(201, f"/app/{self.of_kind('app_id')}/endpoint", type="poller", uid=self._name(), description=self.mark)
+
+    def _make_consumer_id(self):
+        return self._name()
+
     def _make_msg_id(self):
         self.of_kind("endpoint_id")
         app, name = self.of_kind("app_id"), self.of_kind("event_type_name")

@@ -70,6 +70,11 @@ static const char seed[] =
     "    INSERT INTO unmatched_messages VALUES (msg, t, app, now());"
     "    INSERT INTO schedule_arrivals VALUES (ep, t);"
     "    INSERT INTO closed_deliveries VALUES (msg, ep, t, 5);"
+    "    INSERT INTO poller_messages (endpoint_id, message_id, tenant_id, application_id) VALUES "
+    "(ep, "
+    "msg, t, app);"
+    "    INSERT INTO poller_consumers (endpoint_id, name, tenant_id, xid, message_id) VALUES (ep, "
+    "'c', t, '1', msg);"
     "    INSERT INTO sql_users (role_name, tenant_id) VALUES (t::text, t);"
     "    PERFORM pg_sleep(0.002);" /* so that msg differs */
     "  END LOOP; END $$";
