@@ -241,7 +241,7 @@ struct load {
     void *ctx;
 };
 
-/* One that does not compile takes nothing: it was checked when it was set, by another version. */
+/* One that does not compile lets nothing go out: it was checked when it was set, by another version. */
 static void read_filter(struct ph_subscriptions *s, const PGresult *res, int row, size_t endpoint)
 {
     struct ph_str json = ph_db_str(res, row, COL_FILTER);
@@ -257,6 +257,7 @@ static void read_filter(struct ph_subscriptions *s, const PGresult *res, int row
         ph_log(PH_LOG_ERROR, "a filter is not valid; its endpoint is treated as disabled",
                ph_log_id("endpoint", PH_ID_ENDPOINT, s->endpoints[endpoint]->id),
                ph_log_s("reason", fault.text));
+        s->filter_of[endpoint] = NULL;
         s->endpoints[endpoint]->disabled = true;
     }
 }

@@ -427,11 +427,12 @@ static void an_endpoint_whose_filter_is_not_valid_counts_as_disabled(void **stat
     struct answer answer;
     (void)state;
 
-    run_sql(admin, "UPDATE endpoints SET filter = '{\"xor\":[]}' WHERE id = '%s'",
+    run_sql(admin, "UPDATE endpoints SET filter = '{\"path\":5,\"op\":\"eq\"}' WHERE id = '%s'",
             uuid_text(red.endpoints[0]));
     answer = load(&red, PH_STR("app"));
-    assert_false(takes(answer.loaded, 0, "{}"));
-    assert_true(takes(answer.loaded, 1, "{}"));
+    assert_true(answer.loaded->endpoints[0]->disabled);
+    assert_true(takes(answer.loaded, 0, "{}")); /* what it would take is skipped */
+    assert_false(answer.loaded->endpoints[1]->disabled);
     ph_subscriptions_unref(answer.loaded);
 }
 
