@@ -14,6 +14,8 @@
 /* Times that a message is matched or sent again before it is given up. */
 #define TRIES_MAX     10
 #define FIND_AGAIN_MS 200
+/* Deliveries that join others which wait already are looked at after so long at the latest, not one batch at a time. */
+#define JOIN_MS 100
 
 struct item_list {
     struct ph_ingest_item *first, *last;
@@ -35,6 +37,7 @@ struct ph_ingest {
     size_t under_way; /* submitted and not done */
     size_t under_way_bytes, max_bytes;
     int64_t n_unclaimed; /* of the batch in flight */
+    bool is_pressing;    /* one of these should be claimed at once */
     struct ph_task flush;
     struct ph_timer find_timer;
 };
@@ -325,6 +328,8 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
         }
         const struct ph_job *job = item->in_doubt ? job_for(item, endpoint->id) : NULL;
         int32_t owner = job ? job->node_id : 0;
+        bool joins_others = endpoint->paused ||
+                            (!endpoint->queued && ph_node_is_queued(ingest->node, endpoint->id));
         if (!item->in_doubt)
             owner = owner_of(ingest->node, endpoint, node_id);
         ph_message_batch_add_delivery(ingest->batch, index, &item->message, endpoint->id, owner);
@@ -335,6 +340,7 @@ static void match(struct ph_ingest *ingest, struct ph_ingest_item *item, int32_t
                             ph_job_new(item->message.payload, endpoint->id, endpoint, owner, 0));
         else
             ingest->n_unclaimed++;
+        ingest->is_pressing = ingest->is_pressing || (!owner && !joins_others);
     }
 }
 
@@ -352,6 +358,7 @@ static void flush(struct ph_task *task)
         return;
     ph_message_batch_clear(ingest->batch);
     ingest->n_unclaimed = 0;
+    ingest->is_pressing = false;
     while (ingest->waiting.first && !alone &&
            ph_message_batch_count(ingest->batch) < ingest->node->config->ingest_rows &&
            ph_message_batch_deliveries(ingest->batch) < BATCH_DELIVERIES &&
@@ -489,7 +496,8 @@ static void accept_batch(struct ph_ingest *ingest, const int *rejected,
         ph_node_hand_over(ingest->node, &jobs);
     if (ingest->n_unclaimed) {
         ph_metric_add(deliveries_overflow, ingest->n_unclaimed);
-        ph_dispatcher_nudge(ingest->node->dispatcher, 0);
+        ph_dispatcher_nudge(ingest->node->dispatcher,
+                            ingest->is_pressing ? 0 : ph_clock_wall_ms() + JOIN_MS);
     }
 }
 
