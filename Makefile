@@ -110,8 +110,15 @@ build/web/schema.d.ts: $(wildcard server/api/openapi/*.json) server/api/openapi/
 	@server/api/openapi/generate server/api/openapi/*.json > build/web/openapi.json
 	@web/node web/node_modules/openapi-typescript/bin/cli.js build/web/openapi.json --default-non-nullable false -o $@ > build/web/schema.log || { cat build/web/schema.log; false; }
 
-web/node_modules/.made-from: web/package-lock.json
-	@cmp -s $< $@ || { echo "  NPM $(@D)"; cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
+NPM_CI  := ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
+web/node_modules/.made-from: web/package-lock.json web/runtime/node_modules/.made-from
+	@cmp -s $< $@ || { echo "  NPM $(@D)"; cd web && ./node runtime/node_modules/npm/bin/npm-cli.js $(NPM_CI); }
+	@cp $< $@
+
+# Only this is installed by the system's npm.
+web/runtime/node_modules/.made-from: web/runtime/package-lock.json
+	@cmp -s $< $@ || { echo "  NPM $(@D)"; cd web/runtime && npm $(NPM_CI); }
 	@cp $< $@
 
 $(OUT)/%.o: server/%.c | $(GEN)

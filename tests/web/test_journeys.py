@@ -345,6 +345,22 @@ webhooks:
     expect(page.get_by_role("link", name="order.shipped")).to_be_visible()
 
 
+def test_a_tab_from_before_an_upgrade_loads_itself_again(open_page, tenant):
+    page = open_page("/dashboard/app", tenant.key)
+    expect(page.get_by_role("heading", name="Applications")).to_be_visible()
+    refused = []
+
+    def gone(route):
+        if refused:
+            return route.continue_()
+        refused.append(route.request.url)
+        route.fulfill(status=404, body="{}", content_type="application/json")
+    page.route("**/assets/TaskList*.js", gone)
+    page.get_by_role("link", name="Background tasks").click()
+    expect(page.get_by_text("No background task yet.")).to_be_visible()
+    assert refused
+
+
 def test_a_log_of_thousands_stays_small_in_the_page(open_page, tenant):
     api = tenant.api
     app = api.new_app()

@@ -24,6 +24,8 @@ export function usePages<T>(key: QueryKey, load: (iterator: string | undefined) 
     queryFn: ({ pageParam }) => load(pageParam),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: last => (last.done ? undefined : (last.iterator ?? undefined)),
+    // What was scrolled through stays as it is: to ask for all of its pages anew would take long.
+    refetchOnWindowFocus: ({ state }) => (state.data?.pages.length ?? 0) <= 1,
     refetchInterval: refreshMs ? ({ state }) => (state.data && state.data.pages.length > 1 ? false : refreshMs) : false,
   })
   return {

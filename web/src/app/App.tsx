@@ -1,12 +1,13 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, useEffect } from 'react'
-import { Redirect, Route, Switch } from 'wouter'
+import { Redirect, Route, Switch, useLocation } from 'wouter'
 import { AccessGate, useAccess } from '@/api/access'
 import { isPortal, useSignedIn } from '@/api/credential'
 import { LinkButton } from '@/ui/Button'
 import { Page } from '@/ui/Page'
 import { Empty, Failure, Skeleton } from '@/ui/State'
 import { Toasts } from '@/ui/Toast'
+import { Mishap } from './Mishap'
 import { PortalEnd, PortalShell } from './PortalShell'
 import { Shell } from './Shell'
 import { SignIn } from './SignIn'
@@ -78,6 +79,7 @@ function Portal() {
 export function App() {
   const signedIn = useSignedIn()
   const queries = useQueryClient()
+  const [location] = useLocation()
   useEffect(() => {
     if (!signedIn) queries.clear() // nothing of one person for the next
   }, [signedIn, queries])
@@ -91,7 +93,9 @@ export function App() {
             loading={loading}
             failed={(error, retry) => <Page title="Posthorn" children={<Failure error={error} retry={retry} />} />}
           >
-            <Suspense fallback={loading}>{isPortal ? <Portal /> : <Dashboard />}</Suspense>
+            <Mishap key={location}>
+              <Suspense fallback={loading}>{isPortal ? <Portal /> : <Dashboard />}</Suspense>
+            </Mishap>
           </AccessGate>
         </Frame>
       ) : isPortal ? (
