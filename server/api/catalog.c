@@ -1,4 +1,5 @@
 /* GET /catalog/{catalog}: the event types that a tenant shows to everybody. */
+#include "api/event_type_json.h"
 #include "api/example.h"
 #include "api/routes.h"
 #include "posthorn/event_type.h"
@@ -32,11 +33,7 @@ static void write_type(struct ph_call *call, struct ph_json_writer *w,
     ph_jw_str(w, type->group);
     ph_jw_key(w, "name");
     ph_jw_str(w, type->name);
-    ph_jw_key(w, "schemas");
-    if (type->schemas.ptr)
-        ph_jw_raw(w, type->schemas);
-    else
-        ph_jw_null(w);
+    ph_api_write_schemas(w, type->schemas);
     ph_jw_object_end(w);
 }
 

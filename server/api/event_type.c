@@ -1,5 +1,6 @@
 #include "posthorn/event_type.h"
 
+#include "api/event_type_json.h"
 #include "api/retry_json.h"
 #include "api/routes.h"
 #include "posthorn/schema.h"
@@ -8,9 +9,11 @@
 #define FLAG_CHARS_MAX 256
 #define TRIES_MAX      5
 
-/* Client libraries know a list of flags; a type has at most one. */
-static void write_flags(struct ph_json_writer *w, struct ph_str flag)
+void ph_api_write_feature_flag(struct ph_json_writer *w, struct ph_str flag)
 {
+    ph_jw_key(w, "featureFlag");
+    ph_jw_str(w, flag);
+    ph_jw_key(w, "featureFlags");
     if (!flag.ptr) {
         ph_jw_null(w);
         return;
@@ -18,6 +21,15 @@ static void write_flags(struct ph_json_writer *w, struct ph_str flag)
     ph_jw_array_begin(w);
     ph_jw_str(w, flag);
     ph_jw_array_end(w);
+}
+
+void ph_api_write_schemas(struct ph_json_writer *w, struct ph_str schemas)
+{
+    ph_jw_key(w, "schemas");
+    if (schemas.ptr)
+        ph_jw_raw(w, schemas);
+    else
+        ph_jw_null(w);
 }
 
 static void write_event_type(struct ph_json_writer *w, const struct ph_event_type *type)
@@ -31,10 +43,7 @@ static void write_event_type(struct ph_json_writer *w, const struct ph_event_typ
     ph_jw_bool(w, type->deprecated);
     ph_jw_key(w, "description");
     ph_jw_str(w, type->description);
-    ph_jw_key(w, "featureFlag");
-    ph_jw_str(w, type->feature_flag);
-    ph_jw_key(w, "featureFlags");
-    write_flags(w, type->feature_flag);
+    ph_api_write_feature_flag(w, type->feature_flag);
     ph_jw_key(w, "groupName");
     ph_jw_str(w, type->group);
     ph_jw_key(w, "name");
@@ -43,11 +52,7 @@ static void write_event_type(struct ph_json_writer *w, const struct ph_event_typ
     ph_api_write_retry(w, &type->retry);
     ph_jw_key(w, "schemaValidation");
     ph_jw_str(w, type->schema_validation);
-    ph_jw_key(w, "schemas");
-    if (type->schemas.ptr)
-        ph_jw_raw(w, type->schemas);
-    else
-        ph_jw_null(w);
+    ph_api_write_schemas(w, type->schemas);
     ph_jw_key(w, "updatedAt");
     ph_jw_time(w, type->updated_ms);
     ph_jw_object_end(w);

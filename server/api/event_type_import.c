@@ -1,4 +1,5 @@
 /* POST /event-type/import/openapi: event types from the webhooks of an OpenAPI document. */
+#include "api/event_type_json.h"
 #include "api/routes.h"
 #include "posthorn/event_type.h"
 #include "posthorn/schema.h"
@@ -28,17 +29,12 @@ static void write_type(struct ph_json_writer *w, struct ph_str name,
     ph_jw_bool(w, type->deprecated);
     ph_jw_key(w, "description");
     ph_jw_str(w, type->description);
-    ph_jw_key(w, "featureFlag");
-    ph_jw_str(w, type->feature_flag);
+    ph_api_write_feature_flag(w, type->feature_flag);
     ph_jw_key(w, "groupName");
     ph_jw_str(w, type->group);
     ph_jw_key(w, "name");
     ph_jw_str(w, name);
-    ph_jw_key(w, "schemas");
-    if (type->schemas.ptr)
-        ph_jw_raw(w, type->schemas);
-    else
-        ph_jw_null(w);
+    ph_api_write_schemas(w, type->schemas);
     ph_jw_object_end(w);
 }
 

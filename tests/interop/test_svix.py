@@ -10,7 +10,7 @@ from svix import Svix, SvixAsync, SvixOptions, Webhook, WebhookVerificationError
 from svix.api import application, endpoint, event_type, message, message_attempt
 from svix.exceptions import HttpError, HTTPValidationError
 from svix.models import (ApplicationIn, ApplicationPatch, EndpointHeadersIn, EndpointHeadersPatchIn, EndpointIn, EndpointPatch,
-                         EndpointSecretRotateIn, EndpointUpsertIn, EventTypeIn, EventTypePatch, EventTypeUpsertIn, MessageIn,
+                         EndpointSecretRotateIn, EndpointUpsertIn, EventTypeImportOpenApiIn, EventTypeIn, EventTypePatch, EventTypeUpsertIn, MessageIn,
                          MessageStatus, Ordering, StatusCodeClass)
 from wait import SLOWNESS, wait_for
 
@@ -108,6 +108,19 @@ def test_lists_go_on_with_the_iterator(server, receiver):
     attempts = wait_for(lambda: len(a := pages(lambda o: svix.message_attempt.list_by_endpoint(app.id, endpoints[0].id, o),
                                                message_attempt.MessageAttemptListByEndpointOptions)) == 5 and a)
     assert {a.msg_id for a in attempts} == {m.id for m in messages}
+
+
+def test_event_types_from_an_openapi_document(svix):
+    name = unique("imported")
+    document = {"openapi": "3.1.0", "webhooks": {name: {"post": {
+        "summary": "Of a test.", "tags": ["tests"], "x-feature-flag": "beta",
+        "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/It"}}}}}}},
+        "components": {"schemas": {"It": {"type": "object"}}}}
+    told = svix.event_type.import_openapi(EventTypeImportOpenApiIn(spec_raw=json.dumps(document), dry_run=True)).data
+    assert told.modified == [] and [(t.name, t.feature_flags, t.group_name) for t in told.to_modify] == [(name, ["beta"], "tests")]
+    assert svix.event_type.import_openapi(EventTypeImportOpenApiIn(spec=document)).data.modified == [name]
+    made = svix.event_type.get(name)
+    assert (made.description, made.schemas, made.group_name, made.feature_flags) == ("Of a test.", {"1": {"type": "object"}}, "tests", ["beta"])
 
 
 def test_event_types(svix):
