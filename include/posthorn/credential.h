@@ -9,7 +9,12 @@
 
 enum ph_access { PH_ACCESS_ALL, PH_ACCESS_READ, PH_ACCESS_SEND };
 
-enum ph_credential_kind { PH_CREDENTIAL_API_KEY, PH_CREDENTIAL_PORTAL, PH_CREDENTIAL_JWT };
+enum ph_credential_kind {
+    PH_CREDENTIAL_API_KEY,
+    PH_CREDENTIAL_PORTAL,
+    PH_CREDENTIAL_JWT,
+    PH_CREDENTIAL_POLLER
+};
 
 struct ph_identity {
     enum ph_credential_kind kind;
@@ -18,6 +23,8 @@ struct ph_identity {
     struct ph_id tenant;
     struct ph_id application; /* all that it is good for; zero: every one of the tenant */
     uint64_t uid_hash;        /* of the application's uid; 0: it has none */
+    struct ph_id poller;      /* the only endpoint of it; zero: whatever the application has */
+    uint64_t poller_uid_hash; /* 0: it has none */
     int64_t expires_ms;       /* 0: never */
 };
 
@@ -25,6 +32,11 @@ struct ph_identity {
 void ph_identity_set_uid(struct ph_identity *identity, struct ph_str uid);
 /* Whether this id or uid names the application that it is good for; true when it is good for every one. */
 bool ph_identity_names(const struct ph_identity *identity, struct ph_str application);
+
+/* Notes the poller that it is good for, and nothing else. */
+void ph_identity_set_poller(struct ph_identity *identity, struct ph_id poller, struct ph_str uid);
+/* Whether this id or uid names that poller. */
+bool ph_identity_names_poller(const struct ph_identity *identity, struct ph_str endpoint);
 
 /* The name in the interface and in the database: "all", "read", "send". */
 const char *ph_access_text(enum ph_access access);

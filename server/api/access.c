@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define APPLICATION "{app_id}"
+#define POLLER      "/api/v1/app/{app_id}/poller/{sink_id}"
 
 static bool tenant_scope_allows(enum ph_access access, enum ph_route_scope scope)
 {
@@ -37,20 +38,38 @@ struct ph_id ph_call_viewer(const struct ph_call *call)
                                                      : call->identity.credential;
 }
 
+/* The id instead of a uid, which may have moved meanwhile. */
+static struct ph_str as_wire(struct ph_call *call, enum ph_id_kind kind, struct ph_id id)
+{
+    char *wire = ph_arena_alloc(call->req->arena, PH_ID_WIRE_MAX);
+
+    return (struct ph_str){wire, ph_id_format(kind, id, wire)};
+}
+
+/* One for a poller: what is under its path. */
+static bool poller_allows(struct ph_call *call, const struct ph_identity *identity)
+{
+    if (strncmp(call->route->path, POLLER, strlen(POLLER)) != 0 ||
+        !ph_identity_names(identity, call->params[0]) ||
+        !ph_identity_names_poller(identity, call->params[1]))
+        return false;
+    call->params[0] = as_wire(call, PH_ID_APPLICATION, identity->application);
+    call->params[1] = as_wire(call, PH_ID_ENDPOINT, identity->poller);
+    return true;
+}
+
 bool ph_access_allows(struct ph_call *call, const struct ph_identity *identity)
 {
-    char *wire;
-
     if (ph_id_is_zero(identity->application))
         return tenant_scope_allows(identity->access, call->route->scope);
+    if (!ph_id_is_zero(identity->poller))
+        return poller_allows(call, identity);
     if (!application_scope_allows(identity->access, call->route->scope))
         return false;
     if (!names_application(call->route))
         return true;
     if (!ph_identity_names(identity, call->params[0]))
         return false;
-    wire = ph_arena_alloc(call->req->arena, PH_ID_WIRE_MAX);
-    call->params[0] =
-        (struct ph_str){wire, ph_id_format(PH_ID_APPLICATION, identity->application, wire)};
+    call->params[0] = as_wire(call, PH_ID_APPLICATION, identity->application);
     return true;
 }

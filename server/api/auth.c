@@ -2,6 +2,7 @@
 
 #include "posthorn/clock.h"
 #include "posthorn/jwt_identity.h"
+#include "posthorn/poller_token.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -91,6 +92,7 @@ bool ph_auth_well_formed(const struct ph_auth *auth, struct ph_str token)
 {
     return ph_token_well_formed(token, PH_API_KEY_PREFIX) ||
            ph_token_well_formed(token, PH_PORTAL_TOKEN_PREFIX) ||
+           ph_token_well_formed(token, PH_POLLER_TOKEN_PREFIX) ||
            (auth->jwt_secret.len > 0 && ph_jwt_well_formed(token));
 }
 
@@ -217,6 +219,8 @@ void ph_auth_resolve(struct ph_auth *auth, struct ph_arena *arena, struct ph_str
                                   .ctx = ctx};
     if (ph_token_well_formed(token, PH_PORTAL_TOKEN_PREFIX))
         ph_portal_token_find(auth->db, arena, token, on_found, question);
+    else if (ph_token_well_formed(token, PH_POLLER_TOKEN_PREFIX))
+        ph_poller_token_find(auth->db, arena, token, on_found, question);
     else if (ph_token_well_formed(token, PH_API_KEY_PREFIX))
         ph_api_key_find(auth->db, arena, token, on_found, question);
     else

@@ -1,5 +1,6 @@
 /* Fetching messages: pollers and their consumers. */
 #include "posthorn/poller.h"
+#include "posthorn/poller_token.h"
 
 #include "api/body_time.h"
 #include "api/filters.h"
@@ -9,6 +10,8 @@
 #define ENVELOPE_BYTES       1024
 #define CONSUMER_CHARS_MAX   256
 #define EVENT_TYPE_CHARS_MAX 256
+#define TOKEN_MAX_S          (365 * 24 * 3600)
+#define OLD_TOKEN_MAX_S      (24 * 3600)
 #define TOO_MANY_CONSUMERS   "The poller has 100 consumers already."
 
 static struct ph_endpoint_path path_of(struct ph_call *call)
@@ -148,4 +151,86 @@ void ph_api_poller_consumer_seek(struct ph_call *call)
     if (!ph_faults_answer(call, &faults))
         ph_poller_seek(call->api->db, call->req->arena, &path, call->params[2], after_ms, on_sought,
                        call);
+}
+
+/* ---- tokens ---- */
+
+struct rotation {
+    struct ph_call *call;
+    char text[PH_TOKEN_LEN + 1];
+};
+
+/* text NULL: it is not shown again but for its end. */
+static void answer_token(struct ph_call *call, int status, const struct ph_poller_token *token,
+                         const char *text)
+{
+    struct ph_json_writer *w = ph_answer_writer(call, ENVELOPE_BYTES);
+
+    ph_jw_object_begin(w);
+    ph_jw_key(w, "createdAt");
+    ph_jw_time(w, token->created_ms);
+    ph_jw_key(w, "expiresAt");
+    if (token->expires_ms)
+        ph_jw_time(w, token->expires_ms);
+    else
+        ph_jw_null(w);
+    ph_jw_key(w, "id");
+    ph_jw_id(w, PH_ID_API_KEY, token->id);
+    ph_jw_key(w, "name");
+    ph_jw_null(w);
+    ph_jw_key(w, "scopes");
+    ph_jw_array_begin(w);
+    ph_jw_cstr(w, "poller");
+    ph_jw_array_end(w);
+    ph_jw_key(w, "token");
+    ph_jw_cstr(w, text ? text
+                       : ph_arena_printf(call->req->arena, PH_POLLER_TOKEN_PREFIX "***%.*s",
+                                         (int)token->end.len, token->end.ptr));
+    ph_jw_object_end(w);
+    ph_answer_json(call, status, w);
+}
+
+static void on_rotated(void *ctx, enum ph_err err, const struct ph_poller_token *token)
+{
+    struct rotation *rotation = ctx;
+
+    rotation->call->ends_credentials = true;
+    if (err != PH_OK)
+        ph_answer_error(rotation->call, err, NULL);
+    else
+        answer_token(rotation->call, 201, token, rotation->text);
+}
+
+void ph_api_poller_token_rotate(struct ph_call *call)
+{
+    struct rotation *rotation = ph_arena_new_of(call->req->arena, struct rotation);
+    struct ph_endpoint_path path = path_of(call);
+    struct ph_faults faults = {0};
+    json_t *body = ph_body_object(call);
+    int64_t expiry_s, old_expiry_s;
+
+    if (!body)
+        return;
+    rotation->call = call;
+    expiry_s = ph_field_int(call, &faults, body, "expiry", 1, TOKEN_MAX_S, NULL);
+    old_expiry_s = ph_field_int(call, &faults, body, "oldTokenExpiry", 0, OLD_TOKEN_MAX_S, NULL);
+    if (!ph_faults_answer(call, &faults))
+        ph_poller_token_rotate(call->api->db, call->req->arena, &path, expiry_s < 0 ? 0 : expiry_s,
+                               old_expiry_s < 0 ? 0 : old_expiry_s, rotation->text, on_rotated,
+                               rotation);
+}
+
+static void on_token(void *ctx, enum ph_err err, const struct ph_poller_token *token)
+{
+    if (err != PH_OK)
+        ph_answer_error(ctx, err, NULL);
+    else
+        answer_token(ctx, 200, token, NULL);
+}
+
+void ph_api_poller_token_get(struct ph_call *call)
+{
+    struct ph_endpoint_path path = path_of(call);
+
+    ph_poller_token_get(call->api->db, call->req->arena, &path, on_token, call);
 }

@@ -58,3 +58,18 @@ bool ph_identity_names(const struct ph_identity *identity, struct ph_str applica
         return ph_id_eq(id, identity->application);
     return identity->uid_hash != 0 && identity->uid_hash == hash_of(application);
 }
+
+void ph_identity_set_poller(struct ph_identity *identity, struct ph_id poller, struct ph_str uid)
+{
+    identity->poller = poller;
+    identity->poller_uid_hash = uid.ptr ? hash_of(uid) : 0;
+}
+
+bool ph_identity_names_poller(const struct ph_identity *identity, struct ph_str endpoint)
+{
+    struct ph_id id;
+
+    if (ph_id_parse(PH_ID_ENDPOINT, endpoint, &id) == PH_OK)
+        return ph_id_eq(id, identity->poller);
+    return identity->poller_uid_hash != 0 && identity->poller_uid_hash == hash_of(endpoint);
+}

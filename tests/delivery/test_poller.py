@@ -230,3 +230,51 @@ def ids_of_all(api, app, poller):
         got += ids(page)
         page = poll(api, app, poller, limit=250, iterator=page["iterator"])
     return got
+
+
+def rotate(api, app, poller, **body):
+    return api.expect(201, "POST", f"/auth/app/{app['id']}/poller/{poller['id']}/token/rotate", json=body)
+
+
+def test_a_token_of_a_poller_reaches_it_and_nothing_else(server, api, app, receiver):
+    poller, another = new_poller(api, app, uid=unique("sink")), new_poller(api, app)
+    hook = api.new_endpoint(app, receiver.url())
+    message = api.send(app)
+    made = rotate(api, app, poller)
+    with server.api(made["token"]) as reader:
+        assert ids(poll(reader, app, poller)) == [message["id"]]
+        assert ids(reader.expect(200, "GET", f"/app/{app['id']}/poller/{poller['uid']}/consumer/w")) == [message["id"]]
+        reader.expect(200, "POST", url(app, poller, "w") + "/seek", json={"after": "2026-01-01T00:00:00Z"})
+        for path in (url(app, another), url(api.new_app(), poller), f"/app/{app['id']}", f"/app/{app['id']}/msg", "/app", "/auth/whoami",
+                     f"/app/{app['id']}/endpoint/{poller['id']}", f"/app/{app['id']}/endpoint/{hook['id']}/secret",
+                     f"/auth/app/{app['id']}/poller/{poller['id']}/token", f"/app/{app['id']}/tail"):
+            response = reader.get(path, params=None)
+            assert response.status_code == 403, (path, response.status_code)
+        reader.expect(403, "POST", f"/app/{app['id']}/msg", json={"eventType": "x", "payload": {}})
+
+
+def test_a_token_is_shown_once_and_replaced(server, api, app, poller):
+    path = f"/auth/app/{app['id']}/poller/{poller['id']}/token"
+    api.expect(404, "GET", path)
+    first = rotate(api, app, poller, expiry=3600)
+    shown = api.expect(200, "GET", path)
+    assert first["token"].startswith("phl_") and shown["token"] != first["token"] and shown["token"][-4:] == first["token"][-4:]
+    assert shown == {**first, "token": shown["token"]} and first["expiresAt"] > first["createdAt"]
+    second = rotate(api, app, poller, oldTokenExpiry=3600)
+    with server.api(first["token"]) as old, server.api(second["token"]) as new:
+        poll(old, app, poller)
+        poll(new, app, poller)
+        third = rotate(api, app, poller)
+        for client in (old, new):
+            wait_for(lambda client=client: client.get(url(app, poller)).status_code == 401, 10, "it has ended")
+        assert api.expect(200, "GET", path)["id"] == third["id"]
+
+
+def test_tokens_are_for_pollers_of_the_own_tenant(api, other, app, poller, receiver):
+    hook = api.new_endpoint(app, receiver.url())
+    for client, endpoint in ((api, hook), (other, poller)):
+        path = f"/auth/app/{app['id']}/poller/{endpoint['id']}/token"
+        client.expect(404, "POST", path + "/rotate", json={})
+        client.expect(404, "GET", path)
+    answer = api.expect(422, "POST", f"/auth/app/{app['id']}/poller/{poller['id']}/token/rotate", json={"expiry": 0, "oldTokenExpiry": 86401})
+    assert sorted(fault["loc"][-1] for fault in answer["detail"]) == ["expiry", "oldTokenExpiry"]

@@ -73,6 +73,8 @@ static const char seed[] =
     "    INSERT INTO poller_messages (endpoint_id, message_id, tenant_id, application_id) VALUES "
     "(ep, "
     "msg, t, app);"
+    "    INSERT INTO poller_tokens (id, tenant_id, endpoint_id, token_hash, token_end) VALUES "
+    "(gen_random_uuid(), t, ep, uuid_send(t), 'wxyz');"
     "    INSERT INTO poller_consumers (endpoint_id, name, tenant_id, xid, message_id) VALUES (ep, "
     "'c', t, '1', msg);"
     "    INSERT INTO sql_users (role_name, tenant_id) VALUES (t::text, t);"
