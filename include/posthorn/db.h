@@ -21,9 +21,9 @@ struct ph_stmt {
 };
 
 enum ph_db_role {
-    PH_DB_API,    /* role posthorn_api: sees the tenant of the request only */
-    PH_DB_ENGINE, /* role posthorn_engine: works across tenants; planner bound to index scans */
-    PH_DB_OWNER,  /* the connection's own user: migrations */
+    PH_DB_API, /* role posthorn_api: sees the tenant of the request only */
+    PH_DB_ENGINE, /* role posthorn_engine: works across tenants. The planner of both is bound to index scans */
+    PH_DB_OWNER, /* the connection's own user: migrations */
 };
 
 struct ph_db;

@@ -26,17 +26,17 @@
     "SET idle_in_transaction_session_timeout = '60s';"                                             \
     "PREPARE posthorn_set_tenant (text) AS SELECT set_config('posthorn.tenant_id', $1, true)"
 
+#define BY_INDEX                                                                                   \
+    "SET enable_seqscan = off;"                                                                    \
+    "SET enable_hashjoin = off;"                                                                   \
+    "SET enable_mergejoin = off;"                                                                  \
+    "SET plan_cache_mode = force_generic_plan;"
+
 static const char *const greetings[] = {
-    /* Its lists go over every daily partition: planning one anew costs ten times its execution. */
-    [PH_DB_API] = "SET ROLE posthorn_api;"
-                  "SET plan_cache_mode = force_generic_plan;" SETTINGS,
-    /* The engine's tables grow and shrink by millions of rows within minutes: plans must not follow statistics of the
-     * wrong moment. */
-    [PH_DB_ENGINE] = "SET ROLE posthorn_engine;"
-                     "SET enable_seqscan = off;"
-                     "SET enable_hashjoin = off;"
-                     "SET enable_mergejoin = off;"
-                     "SET plan_cache_mode = force_generic_plan;" SETTINGS,
+    /* Tables grow and shrink by millions of rows within minutes: plans must not follow statistics of the wrong moment, or
+     * wait for the first. Lists go over every daily partition: planning one anew costs ten times its execution. */
+    [PH_DB_API] = "SET ROLE posthorn_api;" BY_INDEX SETTINGS,
+    [PH_DB_ENGINE] = "SET ROLE posthorn_engine;" BY_INDEX SETTINGS,
     [PH_DB_OWNER] = SETTINGS,
 };
 

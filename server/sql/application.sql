@@ -4,7 +4,8 @@
 -- name: application_get
 SELECT id, uid, name, metadata, throttle_rate, created_at, updated_at
 FROM applications
-WHERE id = coalesce($1::uuid, (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text))
+WHERE id = CASE WHEN $1::uuid IS NULL
+                THEN (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text) ELSE $1 END
 
 -- name: application_list_ascending
 SELECT id, uid, name, metadata, throttle_rate, created_at, updated_at
@@ -35,7 +36,8 @@ ON CONFLICT DO NOTHING
 WITH before AS (
     SELECT id, uid, throttle_rate
     FROM applications
-    WHERE id = coalesce($1::uuid, (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text))
+    WHERE id = CASE WHEN $1::uuid IS NULL
+                    THEN (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text) ELSE $1 END
     FOR UPDATE
 ), change AS (
     SELECT id,
@@ -62,7 +64,8 @@ FROM after
 -- name: application_delete
 WITH gone AS (
     DELETE FROM applications
-    WHERE id = coalesce($1::uuid, (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text))
+    WHERE id = CASE WHEN $1::uuid IS NULL
+                    THEN (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text) ELSE $1 END
     RETURNING id
 )
 SELECT id, announce('app:' || id::text),

@@ -11,7 +11,8 @@
 WITH app AS (
     SELECT id FROM applications
     WHERE tenant_id = $1::uuid
-      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND id = CASE WHEN $2::uuid IS NULL
+                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
@@ -27,7 +28,8 @@ ORDER BY e.id
 WITH app AS (
     SELECT id FROM applications
     WHERE tenant_id = $1::uuid
-      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND id = CASE WHEN $2::uuid IS NULL
+                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
@@ -43,7 +45,8 @@ ORDER BY e.id DESC
 WITH app AS (
     SELECT id FROM applications
     WHERE tenant_id = $1::uuid
-      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND id = CASE WHEN $2::uuid IS NULL
+                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 )
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
@@ -57,7 +60,8 @@ WHERE e.tenant_id = $1
 WITH app AS (
     UPDATE applications SET config_version = config_version + 1
     WHERE tenant_id = $1::uuid
-      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND id = CASE WHEN $2::uuid IS NULL
+                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
     RETURNING id
 ), e AS (
     INSERT INTO endpoints (id, tenant_id, application_id, uid, url, description, disabled, event_types, channels,
@@ -84,7 +88,8 @@ WITH target AS MATERIALIZED (
     SELECT e.id, e.application_id, e.disabled
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), app AS (
     UPDATE applications a SET config_version = config_version + 1
@@ -126,7 +131,8 @@ WITH target AS MATERIALIZED (
     SELECT e.id, e.application_id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), app AS (
     UPDATE applications a SET config_version = config_version + 1
@@ -148,7 +154,8 @@ FROM applications a
 JOIN endpoints e ON e.application_id = a.id
 JOIN endpoint_secrets s ON s.endpoint_id = e.id
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND s.tenant_id = $1 AND s.expires_at IS NULL
-  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND a.id = CASE WHEN $2::uuid IS NULL
+                  THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
   AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ORDER BY s.id DESC LIMIT 1
 
@@ -161,7 +168,8 @@ WITH target AS MATERIALIZED (
             WHERE o.endpoint_id = e.id AND o.tenant_id = $1::uuid AND o.expires_at > now()) AS old_secrets
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1 AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), app AS (
     UPDATE applications a SET config_version = config_version + 1
@@ -195,7 +203,8 @@ FROM target LEFT JOIN LATERAL (
 SELECT e.id, e.version, e.headers_sealed, e.headers_sensitive
 FROM applications a JOIN endpoints e ON e.application_id = a.id
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND a.id = CASE WHEN $2::uuid IS NULL
+                  THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
   AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 
 -- Replaces the headers of endpoint $2 if it still has version $3. No row: it has not.
@@ -243,5 +252,6 @@ CROSS JOIN LATERAL (
     ) k
 ) closed
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND a.id = CASE WHEN $2::uuid IS NULL
+                  THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
   AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))

@@ -3,7 +3,8 @@
 SELECT e.id, e.mtls_sealed, e.oauth_sealed
 FROM applications a JOIN endpoints e ON e.application_id = a.id
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND a.id = CASE WHEN $2::uuid IS NULL
+                  THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
   AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 
 -- Of endpoint $2: the OAuth credentials if $3, else the client certificate.

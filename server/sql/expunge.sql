@@ -11,7 +11,8 @@
 WITH app AS MATERIALIZED (
     SELECT id FROM applications
     WHERE tenant_id = $1::uuid AND NOT internal
-      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND id = CASE WHEN $2::uuid IS NULL
+                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), wanted AS MATERIALIZED (
     SELECT w.n, app.id AS application_id,
            coalesce(w.id, (SELECT u.message_id FROM message_uids u
@@ -54,7 +55,8 @@ WITH named AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
     FROM applications a
     WHERE a.tenant_id = $1::uuid AND NOT a.internal
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), target AS MATERIALIZED (
     SELECT m.id
     FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
@@ -71,7 +73,8 @@ SELECT $4::uuid, $1, a.id, 'application.purge_content', '{}', '00000000-0000-000
        '00000000-0000-0000-0000-000000000000', $5
 FROM applications a
 WHERE a.tenant_id = $1::uuid
-  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND a.id = CASE WHEN $2::uuid IS NULL
+                  THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 RETURNING id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at, result::json
 
 -- One step of the one that has waited longest: the next $1 messages, and what is owed of them. No row: no task is due.

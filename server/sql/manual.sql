@@ -11,7 +11,8 @@ WITH named AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $7::text)) AS message_id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), target AS MATERIALIZED (
     SELECT n.application_id, n.endpoint_id, m.id AS message_id, payload_is_gone(m.payload, m.expires_at) AS expired,
@@ -41,7 +42,8 @@ WITH target AS MATERIALIZED (
     SELECT e.id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), gone AS (
     DELETE FROM deliveries d USING (
@@ -68,7 +70,8 @@ WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id, e.disabled OR e.polled AS disabled
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), stored AS (
     INSERT INTO messages (application_id, id, tenant_id, event_type, payload, endpoint_id)

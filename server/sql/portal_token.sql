@@ -6,7 +6,8 @@ INSERT INTO portal_tokens (id, tenant_id, application_id, token_hash, read_only,
 SELECT $4::uuid, a.tenant_id, a.id, $5::bytea, $6::boolean, $7::text, $8::text[], $9::uuid, now() + $10::bigint * interval '1 second'
 FROM applications a
 WHERE a.tenant_id = $1::uuid
-  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND a.id = CASE WHEN $2::uuid IS NULL
+                  THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 RETURNING id
 
 -- Whose token it is. Role engine.
@@ -30,7 +31,8 @@ SELECT announce('auth:' || tenant_id::text) FROM gone
 WITH target AS MATERIALIZED (
     SELECT a.id FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), ended AS (
     UPDATE portal_tokens t SET expires_at = now() + $4::bigint * interval '1 second'
     FROM target

@@ -9,7 +9,8 @@ WITH owner AS MATERIALIZED (
     UNION ALL
     SELECT a.id FROM applications a
     WHERE a.tenant_id = $1
-      AND a.id = coalesce($2, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3))
+      AND a.id = CASE WHEN $2 IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3) ELSE $2 END
 )
 SELECT s.at, s.messages, s.success, s.failure, s.exhausted, s.h1, s.h2, s.h3, s.h4, s.h5, s.h6, s.h7, s.h8
 FROM owner LEFT JOIN LATERAL (
@@ -42,7 +43,8 @@ LEFT JOIN LATERAL (
     GROUP BY 1
 ) s ON true
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND a.id = CASE WHEN $2::uuid IS NULL
+                  THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
   AND e.id = coalesce($7::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $8::text))
 ORDER BY s.at
 
@@ -58,7 +60,8 @@ FROM applications a LEFT JOIN LATERAL (
     GROUP BY h.event_type HAVING sum(h.success) + sum(h.failure) > 0
 ) s ON true
 WHERE a.tenant_id = $1::uuid
-  AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+  AND a.id = CASE WHEN $2::uuid IS NULL
+                  THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ORDER BY s.event_type
 
 -- What waits in the database: of the first $4 endpoints that have something waiting, so many deliveries at most. No row: no
@@ -69,7 +72,8 @@ WITH owner AS MATERIALIZED (
     UNION ALL
     SELECT a.id FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3))
+      AND a.id = CASE WHEN $2 IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3) ELSE $2 END
 ), scheduled AS MATERIALIZED (
     SELECT s.endpoint_id FROM owner CROSS JOIN LATERAL (
         SELECT endpoint_id FROM endpoint_schedule
@@ -103,7 +107,8 @@ WITH target AS MATERIALIZED (
     SELECT e.id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($5::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $6::text))
 ), waiting AS MATERIALIZED (
     SELECT d.next_at FROM target CROSS JOIN LATERAL (
@@ -122,7 +127,8 @@ WITH target AS MATERIALIZED (
     SELECT e.id, nullif(e.throttle_rate, 0) AS rate
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), bucket AS MATERIALIZED (
     SELECT target.id, least(rate, s.tokens + rate * greatest(0, extract(epoch FROM now() - s.refilled_at)::float8)) AS tokens

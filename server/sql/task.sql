@@ -8,7 +8,8 @@ WITH target AS MATERIALIZED (
     SELECT e.id, e.application_id, e.disabled OR e.polled AS disabled
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), made AS (
     INSERT INTO background_tasks (id, tenant_id, application_id, endpoint_id, type, params, since, until, cursor, stop)

@@ -62,7 +62,8 @@ WITH target AS MATERIALIZED (
         AND m.id = coalesce($4::uuid, (SELECT u.message_id FROM message_uids u
                                        WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text))
     WHERE a.tenant_id = $1::uuid AND NOT a.internal
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), gone AS (
     DELETE FROM unmatched_messages u USING target t WHERE u.message_id = t.id RETURNING u.message_id
 ), unplanned AS (

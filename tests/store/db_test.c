@@ -465,7 +465,7 @@ static void sessions_are_set_up_for_their_role(void **state)
                     "current_setting('enable_seqscan'),"
                     " current_setting('plan_cache_mode'))"};
     static const char *const want[] = {
-        [PH_DB_API] = "posthorn_api,posthorn, pg_catalog,UTC,off,30s,on,force_generic_plan",
+        [PH_DB_API] = "posthorn_api,posthorn, pg_catalog,UTC,off,30s,off,force_generic_plan",
         [PH_DB_ENGINE] = "posthorn_engine,posthorn, pg_catalog,UTC,off,30s,off,force_generic_plan",
         [PH_DB_OWNER] = "posthorn,posthorn, pg_catalog,UTC,off,30s,on,auto",
     };
