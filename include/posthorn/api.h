@@ -216,5 +216,9 @@ void ph_answer_page(struct ph_call *call, struct ph_json_writer *w, struct ph_st
 /* The same with ids of this kind; first and last NULL when the list is empty. */
 void ph_answer_page_ids(struct ph_call *call, struct ph_json_writer *w, enum ph_id_kind kind,
                         const struct ph_id *first, const struct ph_id *last, bool done);
+/* The same for a page that ended as `end` says. */
+void ph_answer_page_end(struct ph_call *call, struct ph_json_writer *w, enum ph_id_kind kind,
+                        const struct ph_id *first, const struct ph_id *last,
+                        const struct ph_list_end *end);
 
 #endif

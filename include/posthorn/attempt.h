@@ -31,9 +31,11 @@ struct ph_attempt_filter {
     bool with_content; /* else the response is empty */
 };
 
-/* attempts: n items, newest first. */
+/* attempts: n items, newest first. A page whose filter has let few through has fewer than the limit and yet is not the last.
+ * end is NULL unless err is OK. */
 typedef void (*ph_attempt_list_done)(void *ctx, enum ph_err err,
-                                     const struct ph_attempt_view *attempts, size_t n, bool done);
+                                     const struct ph_attempt_view *attempts, size_t n,
+                                     const struct ph_list_end *end);
 /* NOT_FOUND: no such endpoint. */
 void ph_attempt_list_by_endpoint(struct ph_db *db, struct ph_arena *arena,
                                  const struct ph_endpoint_path *path, const struct ph_list *list,
@@ -78,7 +80,7 @@ struct ph_endpoint_message {
 };
 typedef void (*ph_endpoint_messages_done)(void *ctx, enum ph_err err,
                                           const struct ph_endpoint_message *items, size_t n,
-                                          bool done);
+                                          const struct ph_list_end *end);
 /*
  * The messages that were attempted at an endpoint, the one first attempted last in front; with status pending or sending
  * those still owed to it, with canceled or skipped those closed so, newest first. status: enum ph_message_status, or PH_ATTEMPT_ANY. A page whose payloads are large

@@ -80,9 +80,11 @@ void ph_message_get_many(struct ph_db *db, struct ph_arena *arena, struct ph_id 
                          struct ph_str application, const struct ph_id *ids, size_t n,
                          ph_message_many_done done, void *ctx);
 
-/* messages: n items, newest first. A page whose payloads are large has fewer than the limit and yet is not `done`. */
+/* messages: n items, newest first. A page whose payloads are large has fewer than the limit and yet is not the last, and so
+ * has one whose filter has let few through. end is NULL unless err is OK. */
 typedef void (*ph_message_list_done)(void *ctx, enum ph_err err,
-                                     const struct ph_message_view *messages, size_t n, bool done);
+                                     const struct ph_message_view *messages, size_t n,
+                                     const struct ph_list_end *end);
 /* NOT_FOUND: no such application. */
 void ph_message_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                      struct ph_str application, const struct ph_list *list,

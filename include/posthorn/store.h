@@ -19,12 +19,27 @@ struct ph_list {
     struct ph_id from; /* exclusive; zero: from the start (backwards: from the end) */
 };
 
+/* Rows that a list with filters looks at for one page, so that a filter that finds little costs no more; where each takes
+ * several other look-ups. */
+#define PH_LIST_WALK_MAX     10000
+#define PH_LIST_WALK_MAX_FEW 2000
+
+/* How a page ends. */
+struct ph_list_end {
+    bool done;              /* there is nothing more in this direction */
+    bool backwards;         /* the direction: as in ph_list */
+    struct ph_id walked_to; /* where the next page goes on; zero: behind this one's last item */
+};
+
 /* Whether the statement has to ask for ascending ids: "id > bound ORDER BY id", else "id < bound ORDER BY id DESC". */
 bool ph_list_ascending(const struct ph_list *list);
 /* The exclusive bound of that statement; `from`, or one that excludes nothing. */
 struct ph_id ph_list_bound(const struct ph_list *list);
 /* A statement asks for one row more than the limit: so many of `rows` are items. */
 int ph_list_count(const struct ph_list *list, int rows);
+/* Of a page of `count` items when `found` rows were found; col: walked_to, in every row. */
+struct ph_list_end ph_list_ending(const struct ph_list *list, const PGresult *res, int col,
+                                  int64_t found, int count);
 /* There is nothing more in this direction. */
 bool ph_list_done(const struct ph_list *list, int rows);
 /* The row of item `i` of `count` items. */

@@ -81,12 +81,26 @@ void ph_answer_page(struct ph_call *call, struct ph_json_writer *w, struct ph_st
 void ph_answer_page_ids(struct ph_call *call, struct ph_json_writer *w, enum ph_id_kind kind,
                         const struct ph_id *first, const struct ph_id *last, bool done)
 {
-    char first_wire[PH_ID_WIRE_MAX], last_wire[PH_ID_WIRE_MAX];
-    struct ph_str from = PH_STR_NONE, to = PH_STR_NONE;
+    ph_answer_page_end(call, w, kind, first, last, &(struct ph_list_end){.done = done});
+}
 
-    if (first && last) {
-        from = (struct ph_str){first_wire, ph_id_format(kind, *first, first_wire)};
-        to = (struct ph_str){last_wire, ph_id_format(kind, *last, last_wire)};
+static struct ph_str wire_of(enum ph_id_kind kind, const struct ph_id *id, char out[PH_ID_WIRE_MAX])
+{
+    return id ? (struct ph_str){out, ph_id_format(kind, *id, out)} : PH_STR_NONE;
+}
+
+void ph_answer_page_end(struct ph_call *call, struct ph_json_writer *w, enum ph_id_kind kind,
+                        const struct ph_id *first, const struct ph_id *last,
+                        const struct ph_list_end *end)
+{
+    char first_wire[PH_ID_WIRE_MAX], last_wire[PH_ID_WIRE_MAX];
+
+    if (!ph_id_is_zero(end->walked_to)) {
+        if (end->backwards)
+            first = &end->walked_to;
+        else
+            last = &end->walked_to;
     }
-    ph_answer_page(call, w, from, to, done);
+    ph_answer_page(call, w, wire_of(kind, first, first_wire), wire_of(kind, last, last_wire),
+                   end->done);
 }

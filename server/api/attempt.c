@@ -68,7 +68,7 @@ void ph_api_attempt_get(struct ph_call *call)
 }
 
 static void on_page(void *ctx, enum ph_err err, const struct ph_attempt_view *attempts, size_t n,
-                    bool done)
+                    const struct ph_list_end *end)
 {
     size_t bytes = ENVELOPE_BYTES;
     struct ph_json_writer *w;
@@ -83,8 +83,8 @@ static void on_page(void *ctx, enum ph_err err, const struct ph_attempt_view *at
     ph_answer_page_begin(w);
     for (size_t i = 0; i < n; i++)
         ph_api_write_attempt(w, &attempts[i]);
-    ph_answer_page_ids(ctx, w, PH_ID_ATTEMPT, n ? &attempts[0].id : NULL,
-                       n ? &attempts[n - 1].id : NULL, done);
+    ph_answer_page_end(ctx, w, PH_ID_ATTEMPT, n ? &attempts[0].id : NULL,
+                       n ? &attempts[n - 1].id : NULL, end);
 }
 
 /* False: answered. */
@@ -122,7 +122,7 @@ void ph_api_attempt_list_by_message(struct ph_call *call)
 }
 
 static void on_messages(void *ctx, enum ph_err err, const struct ph_endpoint_message *items,
-                        size_t n, bool done)
+                        size_t n, const struct ph_list_end *end)
 {
     size_t bytes = ENVELOPE_BYTES;
     struct ph_json_writer *w;
@@ -141,8 +141,8 @@ static void on_messages(void *ctx, enum ph_err err, const struct ph_endpoint_mes
         ph_api_write_fate_members(w, &items[i].fate);
         ph_jw_object_end(w);
     }
-    ph_answer_page_ids(ctx, w, PH_ID_MESSAGE, n ? &items[0].message.id : NULL,
-                       n ? &items[n - 1].message.id : NULL, done);
+    ph_answer_page_end(ctx, w, PH_ID_MESSAGE, n ? &items[0].message.id : NULL,
+                       n ? &items[n - 1].message.id : NULL, end);
 }
 
 void ph_api_endpoint_messages(struct ph_call *call)

@@ -59,7 +59,7 @@ void ph_api_message_get_raw(struct ph_call *call)
 }
 
 static void on_page(void *ctx, enum ph_err err, const struct ph_message_view *messages, size_t n,
-                    bool done)
+                    const struct ph_list_end *end)
 {
     size_t bytes = ENVELOPE_BYTES;
     struct ph_json_writer *w;
@@ -74,8 +74,8 @@ static void on_page(void *ctx, enum ph_err err, const struct ph_message_view *me
     ph_answer_page_begin(w);
     for (size_t i = 0; i < n; i++)
         ph_api_write_message(w, &messages[i]);
-    ph_answer_page_ids(ctx, w, PH_ID_MESSAGE, n ? &messages[0].id : NULL,
-                       n ? &messages[n - 1].id : NULL, done);
+    ph_answer_page_end(ctx, w, PH_ID_MESSAGE, n ? &messages[0].id : NULL,
+                       n ? &messages[n - 1].id : NULL, end);
 }
 
 void ph_api_message_list(struct ph_call *call)

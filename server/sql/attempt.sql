@@ -4,28 +4,43 @@
 -- out here, so that it is not read from disk.
 
 -- Attempts at endpoint $4 (or uid $5), newest first, ids strictly between $6 and $7. No row: no such endpoint. One row
--- without an id: no attempt.
+-- without an id: no attempt. No more than $15 are walked: when there are more and the page is not full, `walked_to` is the
+-- last one.
 -- name: attempt_list_endpoint_down
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), edge AS (
+    SELECT w.id FROM target CROSS JOIN LATERAL (
+        SELECT c.id FROM attempts c
+        WHERE c.endpoint_id = target.id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
+        ORDER BY c.id DESC OFFSET $15::integer - 1 LIMIT 1
+    ) w
 )
 SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
-       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response
+       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response,
+       CASE WHEN coalesce(t.found, 0) < $8 THEN (SELECT id FROM edge) END AS walked_to
 FROM target LEFT JOIN LATERAL (
-    SELECT * FROM attempts c
-    WHERE c.endpoint_id = target.id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
-      AND ($10::smallint IS NULL OR c.status = $10)
-      AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
-      AND (($12::text IS NULL AND $13::text[] IS NULL AND $14::text IS NULL) OR EXISTS (
-              SELECT FROM messages m
-              WHERE m.application_id = target.application_id AND m.id = c.message_id AND m.tenant_id = $1
-                AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))
-                AND ($14 IS NULL OR $14 = ANY (m.tags))))
-    ORDER BY c.id DESC LIMIT $8::integer
+    SELECT p.*, count(*) OVER () AS found
+    FROM (
+        SELECT c.* FROM (
+            SELECT * FROM attempts
+            WHERE endpoint_id = target.id AND tenant_id = $1 AND id > $6 AND id < $7
+            ORDER BY id DESC LIMIT $15
+        ) c
+        WHERE ($10::smallint IS NULL OR c.status = $10)
+          AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
+          AND (($12::text IS NULL AND $13::text[] IS NULL AND $14::text IS NULL) OR EXISTS (
+                  SELECT FROM messages m
+                  WHERE m.application_id = target.application_id AND m.id = c.message_id AND m.tenant_id = $1
+                    AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))
+                    AND ($14 IS NULL OR $14 = ANY (m.tags))))
+        ORDER BY c.id DESC LIMIT $8::integer
+    ) p
 ) t ON true
 ORDER BY t.id DESC
 
@@ -34,22 +49,36 @@ WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), edge AS (
+    SELECT w.id FROM target CROSS JOIN LATERAL (
+        SELECT c.id FROM attempts c
+        WHERE c.endpoint_id = target.id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
+        ORDER BY c.id OFFSET $15::integer - 1 LIMIT 1
+    ) w
 )
 SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
-       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response
+       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response,
+       CASE WHEN coalesce(t.found, 0) < $8 THEN (SELECT id FROM edge) END AS walked_to
 FROM target LEFT JOIN LATERAL (
-    SELECT * FROM attempts c
-    WHERE c.endpoint_id = target.id AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
-      AND ($10::smallint IS NULL OR c.status = $10)
-      AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
-      AND (($12::text IS NULL AND $13::text[] IS NULL AND $14::text IS NULL) OR EXISTS (
-              SELECT FROM messages m
-              WHERE m.application_id = target.application_id AND m.id = c.message_id AND m.tenant_id = $1
-                AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))
-                AND ($14 IS NULL OR $14 = ANY (m.tags))))
-    ORDER BY c.id LIMIT $8::integer
+    SELECT p.*, count(*) OVER () AS found
+    FROM (
+        SELECT c.* FROM (
+            SELECT * FROM attempts
+            WHERE endpoint_id = target.id AND tenant_id = $1 AND id > $6 AND id < $7
+            ORDER BY id LIMIT $15
+        ) c
+        WHERE ($10::smallint IS NULL OR c.status = $10)
+          AND ($11::smallint IS NULL OR c.status_code / 100 * 100 = $11)
+          AND (($12::text IS NULL AND $13::text[] IS NULL AND $14::text IS NULL) OR EXISTS (
+                  SELECT FROM messages m
+                  WHERE m.application_id = target.application_id AND m.id = c.message_id AND m.tenant_id = $1
+                    AND ($12 IS NULL OR $12 = ANY (m.channels)) AND ($13 IS NULL OR m.event_type = ANY ($13))
+                    AND ($14 IS NULL OR $14 = ANY (m.tags))))
+        ORDER BY c.id LIMIT $8::integer
+    ) p
 ) t ON true
 ORDER BY t.id
 
@@ -63,7 +92,8 @@ WITH named AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
     FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), target AS MATERIALIZED (
     SELECT m.id, CASE WHEN $13::text IS NULL THEN $12::uuid
                       ELSE (SELECT u.id FROM endpoints u WHERE u.application_id = m.application_id AND u.uid = $13) END AS endpoint_id,
@@ -74,7 +104,8 @@ WITH named AS MATERIALIZED (
     WHERE m.tenant_id = $1
 )
 SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
-       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response
+       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response,
+       NULL::uuid AS walked_to
 FROM target LEFT JOIN LATERAL (
     SELECT * FROM attempts c
     WHERE c.message_id = target.id AND target.wanted AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
@@ -92,7 +123,8 @@ WITH named AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
     FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), target AS MATERIALIZED (
     SELECT m.id, CASE WHEN $13::text IS NULL THEN $12::uuid
                       ELSE (SELECT u.id FROM endpoints u WHERE u.application_id = m.application_id AND u.uid = $13) END AS endpoint_id,
@@ -103,7 +135,8 @@ WITH named AS MATERIALIZED (
     WHERE m.tenant_id = $1
 )
 SELECT t.id, t.message_id, t.endpoint_id, t.status, t.trigger_type, t.status_code, t.duration_ms, t.url,
-       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response
+       CASE WHEN $9::boolean THEN t.response ELSE ''::bytea END AS response,
+       NULL::uuid AS walked_to
 FROM target LEFT JOIN LATERAL (
     SELECT * FROM attempts c
     WHERE c.message_id = target.id AND target.wanted AND c.tenant_id = $1 AND c.id > $6::uuid AND c.id < $7::uuid
@@ -121,7 +154,8 @@ WITH named AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
     FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), target AS MATERIALIZED (
     SELECT m.id
     FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
@@ -139,7 +173,8 @@ WITH named AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
     FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), target AS MATERIALIZED (
     SELECT m.id, m.event_type, m.content_type, octet_length(coalesce(m.raw_body, m.payload)) AS body_bytes
     FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
@@ -156,23 +191,43 @@ WHERE t.id = $6::uuid AND t.tenant_id = $1
 -- behind which the page begins; message ids strictly between $6 and $7, attempt ids above $16; $10: its newest attempt has
 -- this status and nothing is owed. No row: no such endpoint. One row without an id: no message. The page ends early behind
 -- the row that brings the payloads over $13 bytes; `found` counts the rows without that. First attempts are looked for from an
--- hour before the message on, for nodes' clocks differ. LIMIT 1 and
--- a LIMIT of NULL keep the planner from beginning with the messages, or with sorting all attempts.
+-- hour before the message on, for nodes' clocks differ. No more than $17 attempts are walked: when there are more and the page
+-- is not full, `walked_to` is the message of the last one that is a first one. LIMIT 1 keeps the planner from beginning with
+-- the messages, and IS TRUE from looking for a message's attempts among all of the endpoint's.
 -- name: endpoint_messages_attempted_down
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id,
            coalesce((SELECT i.id FROM attempts i
-                     WHERE i.message_id = $15::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1
+                     WHERE i.message_id = $15::uuid AND (i.endpoint_id = e.id) IS TRUE AND i.tenant_id = $1
                        AND i.id >= uuid_floor(uuid_time($15) - interval '1 hour')
                      ORDER BY i.id LIMIT 1),
                     $15, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AS place
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), edge AS (
+    SELECT w.id, w.message_id, target.id AS endpoint_id, target.place FROM target CROSS JOIN LATERAL (
+        SELECT o.id, o.message_id FROM attempts o
+        WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.id < target.place AND o.id > $16::uuid
+        ORDER BY o.id DESC OFFSET $17::integer - 1 LIMIT 1
+    ) w
+), last_place AS (
+    SELECT coalesce((
+        SELECT o.message_id FROM attempts o
+        WHERE o.endpoint_id = edge.endpoint_id AND o.tenant_id = $1 AND o.number = 1
+          AND o.id >= edge.id AND o.id < edge.place
+          AND (SELECT b.id = o.id FROM attempts b
+               WHERE b.message_id = o.message_id AND (b.endpoint_id = o.endpoint_id) IS TRUE AND b.tenant_id = $1
+                 AND b.id >= uuid_floor(uuid_time(o.message_id) - interval '1 hour')
+               ORDER BY b.id LIMIT 1)
+        ORDER BY o.id LIMIT 1), edge.message_id) AS id
+    FROM edge
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.state, m.found
+       m.state, m.found,
+       CASE WHEN coalesce(m.found, 0) < $8 THEN (SELECT id FROM last_place) END AS walked_to
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.place DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
@@ -181,10 +236,9 @@ FROM target LEFT JOIN LATERAL (
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at, k.state
         FROM (
-            SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
-            WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
-              AND o.id < target.place AND o.id > $16::uuid
-            ORDER BY o.id DESC LIMIT nullif($8::integer, $8)
+            SELECT o.id, o.message_id, o.endpoint_id, o.number FROM attempts o
+            WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.id < target.place AND o.id > $16::uuid
+            ORDER BY o.id DESC LIMIT $17
         ) f
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
@@ -197,14 +251,14 @@ FROM target LEFT JOIN LATERAL (
         ) m
         CROSS JOIN LATERAL (
             SELECT s.status FROM attempts s
-            WHERE s.message_id = f.message_id AND s.id >= f.id AND s.endpoint_id = f.endpoint_id AND s.tenant_id = $1
+            WHERE s.message_id = f.message_id AND s.id >= f.id AND (s.endpoint_id = f.endpoint_id) IS TRUE AND s.tenant_id = $1
             ORDER BY s.id DESC LIMIT 1
         ) l
         LEFT JOIN deliveries d ON d.endpoint_id = f.endpoint_id AND d.message_id = f.message_id AND d.tenant_id = $1
         LEFT JOIN closed_deliveries k ON k.message_id = f.message_id AND k.endpoint_id = f.endpoint_id AND k.tenant_id = $1
-        WHERE ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
+        WHERE f.number = 1 AND ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
           AND (SELECT b.id = f.id FROM attempts b
-               WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
+               WHERE b.message_id = f.message_id AND (b.endpoint_id = f.endpoint_id) IS TRUE AND b.tenant_id = $1
                  AND b.id >= uuid_floor(uuid_time(f.message_id) - interval '1 hour')
                ORDER BY b.id LIMIT 1)
         ORDER BY f.id DESC LIMIT $8::integer
@@ -216,17 +270,36 @@ ORDER BY m.place DESC
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id,
            coalesce((SELECT i.id FROM attempts i
-                     WHERE i.message_id = $15::uuid AND i.endpoint_id = e.id AND i.tenant_id = $1
+                     WHERE i.message_id = $15::uuid AND (i.endpoint_id = e.id) IS TRUE AND i.tenant_id = $1
                        AND i.id >= uuid_floor(uuid_time($15) - interval '1 hour')
                      ORDER BY i.id LIMIT 1),
                     $15, '00000000-0000-0000-0000-000000000000') AS place
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), edge AS (
+    SELECT w.id, w.message_id, target.id AS endpoint_id, target.place FROM target CROSS JOIN LATERAL (
+        SELECT o.id, o.message_id FROM attempts o
+        WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.id > target.place AND o.id > $16::uuid
+        ORDER BY o.id OFFSET $17::integer - 1 LIMIT 1
+    ) w
+), last_place AS (
+    SELECT coalesce((
+        SELECT o.message_id FROM attempts o
+        WHERE o.endpoint_id = edge.endpoint_id AND o.tenant_id = $1 AND o.number = 1
+          AND o.id <= edge.id AND o.id > edge.place
+          AND (SELECT b.id = o.id FROM attempts b
+               WHERE b.message_id = o.message_id AND (b.endpoint_id = o.endpoint_id) IS TRUE AND b.tenant_id = $1
+                 AND b.id >= uuid_floor(uuid_time(o.message_id) - interval '1 hour')
+               ORDER BY b.id LIMIT 1)
+        ORDER BY o.id DESC LIMIT 1), edge.message_id) AS id
+    FROM edge
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.state, m.found
+       m.state, m.found,
+       CASE WHEN coalesce(m.found, 0) < $8 THEN (SELECT id FROM last_place) END AS walked_to
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.place ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
@@ -235,10 +308,9 @@ FROM target LEFT JOIN LATERAL (
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                l.status AS last_status, d.endpoint_id IS NOT NULL AS owed, d.attempts, d.next_at, k.state
         FROM (
-            SELECT o.id, o.message_id, o.endpoint_id FROM attempts o
-            WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.number = 1
-              AND o.id > target.place AND o.id > $16::uuid
-            ORDER BY o.id LIMIT nullif($8::integer, $8)
+            SELECT o.id, o.message_id, o.endpoint_id, o.number FROM attempts o
+            WHERE o.endpoint_id = target.id AND o.tenant_id = $1 AND o.id > target.place AND o.id > $16::uuid
+            ORDER BY o.id LIMIT $17
         ) f
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
@@ -251,14 +323,14 @@ FROM target LEFT JOIN LATERAL (
         ) m
         CROSS JOIN LATERAL (
             SELECT s.status FROM attempts s
-            WHERE s.message_id = f.message_id AND s.id >= f.id AND s.endpoint_id = f.endpoint_id AND s.tenant_id = $1
+            WHERE s.message_id = f.message_id AND s.id >= f.id AND (s.endpoint_id = f.endpoint_id) IS TRUE AND s.tenant_id = $1
             ORDER BY s.id DESC LIMIT 1
         ) l
         LEFT JOIN deliveries d ON d.endpoint_id = f.endpoint_id AND d.message_id = f.message_id AND d.tenant_id = $1
         LEFT JOIN closed_deliveries k ON k.message_id = f.message_id AND k.endpoint_id = f.endpoint_id AND k.tenant_id = $1
-        WHERE ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
+        WHERE f.number = 1 AND ($10::smallint IS NULL OR (l.status = $10 AND d.endpoint_id IS NULL))
           AND (SELECT b.id = f.id FROM attempts b
-               WHERE b.message_id = f.message_id AND b.endpoint_id = f.endpoint_id AND b.tenant_id = $1
+               WHERE b.message_id = f.message_id AND (b.endpoint_id = f.endpoint_id) IS TRUE AND b.tenant_id = $1
                  AND b.id >= uuid_floor(uuid_time(f.message_id) - interval '1 hour')
                ORDER BY b.id LIMIT 1)
         ORDER BY f.id LIMIT $8::integer
@@ -267,16 +339,25 @@ FROM target LEFT JOIN LATERAL (
 ORDER BY m.place
 
 -- Messages that are still owed to endpoint $4 (or uid $5), newest first: $10 is 1 for those never attempted, 3 for the others.
+-- No more than $15 deliveries are walked, as above.
 -- name: endpoint_messages_owed_down
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), edge AS (
+    SELECT w.message_id FROM target CROSS JOIN LATERAL (
+        SELECT d.message_id FROM deliveries d
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1 AND d.message_id > $6::uuid AND d.message_id < $7::uuid
+        ORDER BY d.message_id DESC OFFSET $15::integer - 1 LIMIT 1
+    ) w
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.state, m.found
+       m.state, m.found,
+       CASE WHEN coalesce(m.found, 0) < $8 THEN (SELECT message_id FROM edge) END AS walked_to
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
@@ -284,7 +365,11 @@ FROM target LEFT JOIN LATERAL (
         SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at, NULL::smallint AS state
-        FROM deliveries d
+        FROM (
+            SELECT * FROM deliveries
+            WHERE endpoint_id = target.id AND tenant_id = $1 AND message_id > $6 AND message_id < $7
+            ORDER BY message_id DESC LIMIT $15
+        ) d
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
             WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
@@ -293,9 +378,7 @@ FROM target LEFT JOIN LATERAL (
               AND ($14::text IS NULL OR $14 = ANY (c.tags))
             LIMIT 1
         ) m
-        WHERE d.endpoint_id = target.id AND d.tenant_id = $1
-          AND d.message_id > $6::uuid AND d.message_id < $7::uuid
-          AND (d.attempts > 0) = ($10::smallint = 3)
+        WHERE (d.attempts > 0) = ($10::smallint = 3)
         ORDER BY d.message_id DESC LIMIT $8::integer
     ) p
 ) m ON m.before < $13::bigint
@@ -306,11 +389,19 @@ WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), edge AS (
+    SELECT w.message_id FROM target CROSS JOIN LATERAL (
+        SELECT d.message_id FROM deliveries d
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1 AND d.message_id > $6::uuid AND d.message_id < $7::uuid
+        ORDER BY d.message_id OFFSET $15::integer - 1 LIMIT 1
+    ) w
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.state, m.found
+       m.state, m.found,
+       CASE WHEN coalesce(m.found, 0) < $8 THEN (SELECT message_id FROM edge) END AS walked_to
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
@@ -318,7 +409,11 @@ FROM target LEFT JOIN LATERAL (
         SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                NULL::smallint AS last_status, true AS owed, d.attempts, d.next_at, NULL::smallint AS state
-        FROM deliveries d
+        FROM (
+            SELECT * FROM deliveries
+            WHERE endpoint_id = target.id AND tenant_id = $1 AND message_id > $6 AND message_id < $7
+            ORDER BY message_id LIMIT $15
+        ) d
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
             WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
@@ -327,9 +422,7 @@ FROM target LEFT JOIN LATERAL (
               AND ($14::text IS NULL OR $14 = ANY (c.tags))
             LIMIT 1
         ) m
-        WHERE d.endpoint_id = target.id AND d.tenant_id = $1
-          AND d.message_id > $6::uuid AND d.message_id < $7::uuid
-          AND (d.attempts > 0) = ($10::smallint = 3)
+        WHERE (d.attempts > 0) = ($10::smallint = 3)
         ORDER BY d.message_id LIMIT $8::integer
     ) p
 ) m ON m.before < $13::bigint
@@ -342,11 +435,19 @@ WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), edge AS (
+    SELECT w.message_id FROM target CROSS JOIN LATERAL (
+        SELECT d.message_id FROM closed_deliveries d
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1 AND d.message_id > $6::uuid AND d.message_id < $7::uuid
+        ORDER BY d.message_id DESC OFFSET $15::integer - 1 LIMIT 1
+    ) w
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.state, m.found
+       m.state, m.found,
+       CASE WHEN coalesce(m.found, 0) < $8 THEN (SELECT message_id FROM edge) END AS walked_to
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
@@ -354,7 +455,11 @@ FROM target LEFT JOIN LATERAL (
         SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                NULL::smallint AS last_status, false AS owed, NULL::smallint AS attempts, NULL::timestamptz AS next_at, d.state
-        FROM closed_deliveries d
+        FROM (
+            SELECT * FROM closed_deliveries
+            WHERE endpoint_id = target.id AND tenant_id = $1 AND message_id > $6 AND message_id < $7
+            ORDER BY message_id DESC LIMIT $15
+        ) d
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
             WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
@@ -363,11 +468,9 @@ FROM target LEFT JOIN LATERAL (
               AND ($14::text IS NULL OR $14 = ANY (c.tags))
             LIMIT 1
         ) m
-        WHERE d.endpoint_id = target.id AND d.tenant_id = $1
-          AND d.message_id > $6::uuid AND d.message_id < $7::uuid
-          AND d.state = $10::smallint
+        WHERE d.state = $10::smallint
           AND NOT EXISTS (SELECT FROM attempts s
-                          WHERE s.message_id = d.message_id AND s.endpoint_id = d.endpoint_id AND s.tenant_id = $1 AND s.status = 0
+                          WHERE s.message_id = d.message_id AND (s.endpoint_id = d.endpoint_id) IS TRUE AND s.tenant_id = $1 AND s.status = 0
                             AND s.id >= uuid_floor(uuid_time(d.message_id) - interval '1 hour'))
         ORDER BY d.message_id DESC LIMIT $8::integer
     ) p
@@ -379,11 +482,19 @@ WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id
     FROM applications a JOIN endpoints e ON e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
       AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
+), edge AS (
+    SELECT w.message_id FROM target CROSS JOIN LATERAL (
+        SELECT d.message_id FROM closed_deliveries d
+        WHERE d.endpoint_id = target.id AND d.tenant_id = $1 AND d.message_id > $6::uuid AND d.message_id < $7::uuid
+        ORDER BY d.message_id OFFSET $15::integer - 1 LIMIT 1
+    ) w
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.last_status, m.owed, m.attempts, m.next_at,
-       m.state, m.found
+       m.state, m.found,
+       CASE WHEN coalesce(m.found, 0) < $8 THEN (SELECT message_id FROM edge) END AS walked_to
 FROM target LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
@@ -391,7 +502,11 @@ FROM target LEFT JOIN LATERAL (
         SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
                payload_shown(m.payload, m.expires_at, $9::boolean) AS payload,
                NULL::smallint AS last_status, false AS owed, NULL::smallint AS attempts, NULL::timestamptz AS next_at, d.state
-        FROM closed_deliveries d
+        FROM (
+            SELECT * FROM closed_deliveries
+            WHERE endpoint_id = target.id AND tenant_id = $1 AND message_id > $6 AND message_id < $7
+            ORDER BY message_id LIMIT $15
+        ) d
         CROSS JOIN LATERAL (
             SELECT * FROM messages c
             WHERE c.application_id = target.application_id AND c.id = d.message_id AND c.tenant_id = $1
@@ -400,11 +515,9 @@ FROM target LEFT JOIN LATERAL (
               AND ($14::text IS NULL OR $14 = ANY (c.tags))
             LIMIT 1
         ) m
-        WHERE d.endpoint_id = target.id AND d.tenant_id = $1
-          AND d.message_id > $6::uuid AND d.message_id < $7::uuid
-          AND d.state = $10::smallint
+        WHERE d.state = $10::smallint
           AND NOT EXISTS (SELECT FROM attempts s
-                          WHERE s.message_id = d.message_id AND s.endpoint_id = d.endpoint_id AND s.tenant_id = $1 AND s.status = 0
+                          WHERE s.message_id = d.message_id AND (s.endpoint_id = d.endpoint_id) IS TRUE AND s.tenant_id = $1 AND s.status = 0
                             AND s.id >= uuid_floor(uuid_time(d.message_id) - interval '1 hour'))
         ORDER BY d.message_id LIMIT $8::integer
     ) p

@@ -4,23 +4,35 @@
 -- replaced here (payload_shown), so that it is not read from disk.
 
 -- Newest first, ids strictly between $4 and $5. No row: no such application. One row without an id: no message. The page
--- ends early behind the row that brings the payloads over $11 bytes; `found` counts the rows without that.
+-- ends early behind the row that brings the payloads over $11 bytes; `found` counts the rows without that. No more than $12
+-- rows are walked: when there are more and the page is not full, `walked_to` is the last one.
 -- name: message_list_down
 WITH app AS (
     SELECT id FROM applications
     WHERE tenant_id = $1::uuid
-      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND id = CASE WHEN $2::uuid IS NULL
+                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
+), edge AS (
+    SELECT w.id FROM app CROSS JOIN LATERAL (
+        SELECT c.id FROM messages c
+        WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
+        ORDER BY c.id DESC OFFSET $12::integer - 1 LIMIT 1
+    ) w
 )
-SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.deliver_at, m.found
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.deliver_at, m.found,
+       CASE WHEN coalesce(m.found, 0) < $6 THEN (SELECT id FROM edge) END AS walked_to
 FROM app LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id DESC ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT c.id, c.event_type, c.event_id, c.channels, c.tags, c.deliver_at,
                payload_shown(c.payload, c.expires_at, $10::boolean) AS payload
-        FROM messages c
-        WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
-          AND ($7::text IS NULL OR $7 = ANY (c.channels))
+        FROM (
+            SELECT * FROM messages
+            WHERE application_id = app.id AND tenant_id = $1 AND id > $4 AND id < $5
+            ORDER BY id DESC LIMIT $12
+        ) c
+        WHERE ($7::text IS NULL OR $7 = ANY (c.channels))
           AND ($8::text[] IS NULL OR c.event_type = ANY ($8))
           AND ($9::text IS NULL OR $9 = ANY (c.tags))
         ORDER BY c.id DESC LIMIT $6::integer
@@ -33,18 +45,29 @@ ORDER BY m.id DESC
 WITH app AS (
     SELECT id FROM applications
     WHERE tenant_id = $1::uuid
-      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND id = CASE WHEN $2::uuid IS NULL
+                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
+), edge AS (
+    SELECT w.id FROM app CROSS JOIN LATERAL (
+        SELECT c.id FROM messages c
+        WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
+        ORDER BY c.id OFFSET $12::integer - 1 LIMIT 1
+    ) w
 )
-SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.deliver_at, m.found
+SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, m.payload, m.deliver_at, m.found,
+       CASE WHEN coalesce(m.found, 0) < $6 THEN (SELECT id FROM edge) END AS walked_to
 FROM app LEFT JOIN LATERAL (
     SELECT p.*, count(*) OVER () AS found,
            sum(octet_length(p.payload)) OVER (ORDER BY p.id ROWS UNBOUNDED PRECEDING) - octet_length(p.payload) AS before
     FROM (
         SELECT c.id, c.event_type, c.event_id, c.channels, c.tags, c.deliver_at,
                payload_shown(c.payload, c.expires_at, $10::boolean) AS payload
-        FROM messages c
-        WHERE c.application_id = app.id AND c.tenant_id = $1 AND c.id > $4::uuid AND c.id < $5::uuid
-          AND ($7::text IS NULL OR $7 = ANY (c.channels))
+        FROM (
+            SELECT * FROM messages
+            WHERE application_id = app.id AND tenant_id = $1 AND id > $4 AND id < $5
+            ORDER BY id LIMIT $12
+        ) c
+        WHERE ($7::text IS NULL OR $7 = ANY (c.channels))
           AND ($8::text[] IS NULL OR c.event_type = ANY ($8))
           AND ($9::text IS NULL OR $9 = ANY (c.tags))
         ORDER BY c.id LIMIT $6::integer
@@ -60,7 +83,8 @@ WITH target AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
     FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
        payload_shown(m.payload, m.expires_at, $6::boolean) AS payload, m.deliver_at
@@ -75,7 +99,8 @@ WITH target AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
     FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags,
        payload_shown(coalesce(m.raw_body, m.payload), m.expires_at, true) AS payload, m.deliver_at
@@ -87,7 +112,8 @@ WHERE m.tenant_id = $1
 WITH app AS (
     SELECT id FROM applications
     WHERE tenant_id = $1::uuid
-      AND id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND id = CASE WHEN $2::uuid IS NULL
+                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 )
 SELECT m.id, m.event_type, m.event_id, m.channels, m.tags, NULL::bytea AS payload, m.deliver_at
 FROM app LEFT JOIN messages m ON m.application_id = app.id AND m.id = ANY ($4::uuid[]) AND m.tenant_id = $1
@@ -102,7 +128,8 @@ WITH named AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
     FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), target AS MATERIALIZED (
     SELECT m.application_id, m.id, uuid_floor(uuid_time(m.id) - interval '1 hour') AS since
     FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id
@@ -138,7 +165,8 @@ WITH named AS MATERIALIZED (
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $5::text)) AS message_id
     FROM applications a
     WHERE a.tenant_id = $1::uuid
-      AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
+      AND a.id = CASE WHEN $2::uuid IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), target AS MATERIALIZED (
     SELECT m.application_id, m.id, uuid_floor(uuid_time(m.id) - interval '1 hour') AS since
     FROM named w JOIN messages m ON m.application_id = w.application_id AND m.id = w.message_id

@@ -9,7 +9,9 @@
 /* Clocks of nodes differ: an attempt's id may be this much older than its message's. */
 #define SKEW_MS (60 * 60 * 1000)
 
+/* Of a message; of an attempt. */
 enum { COL_FATE = 6, COL_FOUND = 11 };
+enum { COL_WALKED_TO = 9 };
 
 struct op {
     struct ph_db_req req;
@@ -77,12 +79,13 @@ static void on_list(struct ph_db_req *req, enum ph_err err, PGresult *res)
 {
     struct op *op = ph_container_of(req, struct op, req);
     struct ph_attempt_view *attempts;
+    struct ph_list_end end;
     int rows, n;
 
     if (err == PH_OK && PQntuples(res) == 0)
         err = PH_ERR_NOT_FOUND;
     if (err != PH_OK) {
-        op->done.many(op->ctx, err, NULL, 0, false);
+        op->done.many(op->ctx, err, NULL, 0, NULL);
         return;
     }
     rows = ph_db_is_null(res, 0, 0) ? 0 : PQntuples(res);
@@ -90,7 +93,8 @@ static void on_list(struct ph_db_req *req, enum ph_err err, PGresult *res)
     attempts = ph_arena_array_of(req->arena, struct ph_attempt_view, n);
     for (int i = 0; i < n; i++)
         read_row(res, ph_list_row(&op->list, n, i), &attempts[i]);
-    op->done.many(op->ctx, PH_OK, attempts, (size_t)n, ph_list_done(&op->list, rows));
+    end = ph_list_ending(&op->list, res, COL_WALKED_TO, rows, n);
+    op->done.many(op->ctx, PH_OK, attempts, (size_t)n, &end);
 }
 
 static void add_i16_or_any(struct ph_db_req *req, int value)
@@ -133,6 +137,7 @@ void ph_attempt_list_by_endpoint(struct ph_db *db, struct ph_arena *arena,
     ph_store_add_key(&op->req, PH_ID_ENDPOINT, path->endpoint);
     add_filter(op, filter);
     add_message_names(op, filter);
+    ph_db_add_i32(&op->req, PH_LIST_WALK_MAX);
     ph_db_send(db, &op->req);
 }
 
@@ -163,13 +168,14 @@ static void on_messages(struct ph_db_req *req, enum ph_err err, PGresult *res)
 {
     struct op *op = ph_container_of(req, struct op, req);
     struct ph_endpoint_message *items;
+    struct ph_list_end end;
     int64_t found;
     int n;
 
     if (err == PH_OK && PQntuples(res) == 0)
         err = PH_ERR_NOT_FOUND;
     if (err != PH_OK) {
-        op->done.messages(op->ctx, err, NULL, 0, false);
+        op->done.messages(op->ctx, err, NULL, 0, NULL);
         return;
     }
     found = ph_db_int(res, 0, COL_FOUND);
@@ -180,7 +186,8 @@ static void on_messages(struct ph_db_req *req, enum ph_err err, PGresult *res)
         ph_message_read_row(req->arena, res, row, &items[i].message);
         items[i].fate = ph_message_read_fate(res, row, COL_FATE);
     }
-    op->done.messages(op->ctx, PH_OK, items, (size_t)n, n == found);
+    end = ph_list_ending(&op->list, res, COL_FOUND + 1, found, n);
+    op->done.messages(op->ctx, PH_OK, items, (size_t)n, &end);
 }
 
 /* Parameters of both lists of messages behind those that bound the ids. */
@@ -199,6 +206,7 @@ static void list_by_message(struct op *op, int status, const struct ph_message_f
 {
     ph_range_add(&op->req, &op->list, filter->after, filter->before);
     add_message_filter(op, status, filter);
+    ph_db_add_i32(&op->req, PH_LIST_WALK_MAX);
 }
 
 /* The list's place is that of a message's first attempt, so only the filter bounds the messages' ids. */
@@ -217,6 +225,7 @@ static void list_attempted(struct op *op, int status, const struct ph_message_fi
     if (after_ms > SKEW_MS)
         oldest = ph_id_floor(after_ms - SKEW_MS);
     ph_db_add_id(&op->req, oldest);
+    ph_db_add_i32(&op->req, PH_LIST_WALK_MAX_FEW);
 }
 
 void ph_endpoint_messages(struct ph_db *db, struct ph_arena *arena,

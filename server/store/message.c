@@ -173,13 +173,14 @@ static void on_list(struct ph_db_req *req, enum ph_err err, PGresult *res)
 {
     struct op *op = ph_container_of(req, struct op, req);
     struct ph_message_view *messages;
+    struct ph_list_end end;
     int64_t found;
     int n;
 
     if (err == PH_OK && PQntuples(res) == 0)
         err = PH_ERR_NOT_FOUND;
     if (err != PH_OK) {
-        op->done.many(op->ctx, err, NULL, 0, false);
+        op->done.many(op->ctx, err, NULL, 0, NULL);
         return;
     }
     found = ph_db_int(res, 0, COL_FOUND);
@@ -187,7 +188,8 @@ static void on_list(struct ph_db_req *req, enum ph_err err, PGresult *res)
     messages = ph_arena_array_of(req->arena, struct ph_message_view, n);
     for (int i = 0; i < n; i++)
         read_planned(req->arena, res, ph_list_row(&op->list, n, i), &messages[i]);
-    op->done.many(op->ctx, PH_OK, messages, (size_t)n, n == found);
+    end = ph_list_ending(&op->list, res, COL_FOUND + 1, found, n);
+    op->done.many(op->ctx, PH_OK, messages, (size_t)n, &end);
 }
 
 void ph_message_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
@@ -207,6 +209,7 @@ void ph_message_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tena
     ph_db_add_ref(&op->req, filter->tag);
     ph_db_add_bool(&op->req, filter->with_content);
     ph_db_add_i64(&op->req, PH_MESSAGE_PAGE_BYTES);
+    ph_db_add_i32(&op->req, PH_LIST_WALK_MAX);
     ph_db_send(db, &op->req);
 }
 

@@ -21,6 +21,18 @@ int ph_list_count(const struct ph_list *list, int rows)
     return rows > list->limit ? (int)list->limit : rows;
 }
 
+struct ph_list_end ph_list_ending(const struct ph_list *list, const PGresult *res, int col,
+                                  int64_t found, int count)
+{
+    struct ph_list_end end = {.done = count == found, .backwards = list->backwards};
+
+    if (end.done && !ph_db_is_null(res, 0, col)) {
+        end.done = false;
+        end.walked_to = ph_db_id(res, 0, col);
+    }
+    return end;
+}
+
 bool ph_list_done(const struct ph_list *list, int rows)
 {
     return rows <= list->limit;
