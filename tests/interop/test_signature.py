@@ -51,7 +51,7 @@ def go():
 
 
 def rust():
-    return built("cargo", "rust", "build", "--quiet", binary=BUILD / "rust" / "debug" / "interop",
+    return built("cargo", "rust", "build", "--quiet", "--locked", binary=BUILD / "rust" / "debug" / "interop",
                  CARGO_TARGET_DIR=str(BUILD / "rust"))
 
 

@@ -95,6 +95,11 @@ class Document:
                 return True, self.operations.get((method, template))
         return False, None
 
+    def name(self, request):
+        """The operation that a request asks, e.g. "GET /api/v1/app/{app_id}"; None when there is none."""
+        _, operation = self.find(request.method, request.url.raw_path.split(b"?")[0].decode())
+        return next((f"{method} {path}" for (method, path), one in self.operations.items() if one is operation), None)
+
     def check(self, response):
         request = response.request
         known, operation = self.find(request.method, request.url.raw_path.split(b"?")[0].decode())
