@@ -346,6 +346,7 @@ static void configure(struct ph_http_server *server)
     server->config.http1.req_timeout = (uint64_t)server->options.idle_timeout_ms;
     server->config.http1.upgrade_to_http2 = 0;
     server->too_large = refusal(PH_ERR_TOO_LARGE);
+    server->head_too_large = refusal(PH_ERR_HEAD_TOO_LARGE);
     server->bad_request = refusal(PH_ERR_BAD_REQUEST);
     ph_http_request_register(
         server,
@@ -401,6 +402,7 @@ static void server_free(struct ph_http_server *server)
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->ready);
     free(server->too_large.base);
+    free(server->head_too_large.base);
     free(server->bad_request.base);
     free(server->threads);
     free(server);

@@ -66,7 +66,7 @@ struct ph_http_server {
     struct ph_http_server_options options;
     char address[128];
     h2o_globalconf_t config;
-    h2o_iovec_t too_large, bad_request; /* bodies of what h2o refuses by itself */
+    h2o_iovec_t too_large, head_too_large, bad_request; /* bodies of refusals by us and by h2o */
     struct http_thread *threads;
     int n_threads;
     int64_t stop_timeout_ms;

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FREE_MAX 256
+#define FREE_MAX       256
+#define HEAD_BYTES_MAX (32 * 1024)
 
 struct kept_header {
     struct ph_str name, value;
@@ -118,6 +119,8 @@ const char *ph_http_reason(int status)
         return "Unprocessable Entity";
     case 429:
         return "Too Many Requests";
+    case 431:
+        return "Request Header Fields Too Large";
     case 500:
         return "Internal Server Error";
     case 503:
@@ -183,6 +186,16 @@ static bool is_too_large(const struct ph_http_server *server, const h2o_req_t *r
                                     path);
 }
 
+/* h2o itself takes 100 headers and 400 kB. */
+static bool head_is_too_large(const h2o_req_t *req)
+{
+    size_t bytes = req->input.path.len;
+
+    for (size_t i = 0; i < req->headers.size; i++)
+        bytes += req->headers.entries[i].name->len + req->headers.entries[i].value.len;
+    return bytes > HEAD_BYTES_MAX;
+}
+
 static int on_req(h2o_handler_t *super, h2o_req_t *req)
 {
     struct ph_http_server *server = ((struct handler *)super)->server;
@@ -193,6 +206,11 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
     if (is_too_large(server, req)) {
         ph_http_count(413);
         answer_with(req, 413, "application/json", server->too_large);
+        return 0;
+    }
+    if (head_is_too_large(req)) {
+        ph_http_count(431);
+        answer_with(req, 431, "application/json", server->head_too_large);
         return 0;
     }
     inbound = take(thread);

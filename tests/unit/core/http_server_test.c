@@ -304,6 +304,87 @@ static void test_a_body_over_the_limit_is_refused_with_json(void **state)
     assert_int_equal(requests, 2);
 }
 
+static void test_a_chunked_body_over_the_limit_is_refused(void **state)
+{
+    char chunk[BODY_BYTES + 1], size[32];
+
+    (void)state;
+    memset(chunk, 'b', BODY_BYTES);
+    chunk[BODY_BYTES] = '\0';
+    snprintf(size, sizeof(size), "%x\r\n", BODY_BYTES);
+    start_with(1, 100, 5000);
+    int fd = dial();
+    put(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    put(fd, size);
+    put(fd, chunk);
+    put(fd, "\r\n1\r\nb\r\n0\r\n\r\n");
+    assert_int_equal(read_until(fd, "}", 1), 1);
+    assert_non_null(strstr(in, "HTTP/1.1 413 "));
+    assert_non_null(strstr(in, "{\"code\":\"payload_too_large\",\"detail\":\""));
+    close(fd);
+    stop(1000);
+    assert_int_equal(requests, 0);
+}
+
+static void test_a_body_that_waits_for_leave_gets_it(void **state)
+{
+    (void)state;
+    start_with(1, 100, 5000);
+    int fd = dial();
+    put(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    assert_int_equal(read_until(fd, "\r\n\r\n", 1), 1);
+    assert_non_null(strstr(in, "HTTP/1.1 100 "));
+    put(fd, "hello");
+    assert_int_equal(read_until(fd, "hello", 1), 1);
+    assert_non_null(strstr(in, "HTTP/1.1 200 OK\r\n"));
+    close(fd);
+    stop(1000);
+}
+
+static void put_head(int fd, const char *path_end, int n_headers, int value_chars)
+{
+    char line[4096];
+
+    put(fd, "GET /empty");
+    put(fd, path_end);
+    put(fd, " HTTP/1.1\r\nHost: x\r\n");
+    for (int i = 0; i < n_headers; i++) {
+        snprintf(line, sizeof(line), "x-%d: %0*d\r\n", i, value_chars, i);
+        put(fd, line);
+    }
+    put(fd, "\r\n");
+}
+
+static void test_a_head_over_the_limit_is_refused_with_json(void **state)
+{
+    char query[32 * 1024 + 2];
+
+    (void)state;
+    memset(query, 'q', sizeof(query));
+    query[0] = '?';
+    query[sizeof(query) - 1] = '\0';
+    start_with(1, 100, 5000);
+    int fd = dial();
+    put_head(fd, query, 0, 0);
+    assert_int_equal(read_until(fd, "}", 1), 1);
+    assert_non_null(strstr(in, "HTTP/1.1 431 Request Header Fields Too Large\r\n"));
+    assert_non_null(strcasestr(in, "\r\ncontent-type: application/json\r\n"));
+    assert_non_null(strstr(in, "{\"code\":\"head_too_large\",\"detail\":\""));
+    put_head(fd, "", 17, 2000);
+    assert_int_equal(read_until(fd, "}", 1), 1);
+    assert_non_null(strstr(in, "HTTP/1.1 431 "));
+    put_head(fd, "", 90, 300); /* the connection goes on */
+    assert_int_equal(read_until(fd, "\r\n\r\n", 1), 1);
+    assert_non_null(strstr(in, " 204 "));
+    put_head(fd, "", 101, 1);
+    assert_int_equal(read_until(fd, "\r\n\r\n", 1), 1);
+    assert_non_null(strstr(in, "HTTP/1.1 400 "));
+    assert_true(closed_by_server(fd));
+    close(fd);
+    stop(1000);
+    assert_int_equal(requests, 1);
+}
+
 static void test_a_truncated_body_never_reaches_the_handler(void **state)
 {
     (void)state;
@@ -562,6 +643,9 @@ int main(void)
         cmocka_unit_test(test_pipelined_requests_are_answered_in_order),
         cmocka_unit_test(test_a_chunked_body_arrives_whole),
         cmocka_unit_test(test_a_body_over_the_limit_is_refused_with_json),
+        cmocka_unit_test(test_a_chunked_body_over_the_limit_is_refused),
+        cmocka_unit_test(test_a_body_that_waits_for_leave_gets_it),
+        cmocka_unit_test(test_a_head_over_the_limit_is_refused_with_json),
         cmocka_unit_test(test_a_truncated_body_never_reaches_the_handler),
         cmocka_unit_test(test_a_slow_client_is_closed_after_the_idle_timeout),
         cmocka_unit_test(test_connections_over_the_cap_are_closed),
