@@ -84,3 +84,8 @@ class Things:
 
     def _make_key_id(self):
         return self._made(201, "/api-key", name=self._name())
+
+    def _make_catalog(self):
+        slug = self._name()
+        self.api.expect(200, "PATCH", "/tenant", json={"publicCatalog": True, "catalogSlug": slug})
+        return slug
