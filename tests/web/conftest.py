@@ -88,6 +88,7 @@ class World:
         api.expect(204, "PUT", f"/app/{self.app}/endpoint/{self.endpoint}/headers", json={"headers": {"x-team": "orders"}})
         self.down = api.new_endpoint(self.app, "http://127.0.0.1:1/never", description="Old warehouse", retrySchedule=[])["id"]
         api.new_endpoint(self.app, receiver.url("/paused"), paused=True)
+        self.poller = api.expect(201, "POST", f"/app/{self.app}/endpoint", json={"type": "poller", "description": "Data warehouse"})["id"]
         api.expect(201, "POST", "/operational-webhook/endpoint", json={"url": receiver.url("/ops"), "eventTypes": ["endpoint.disabled"]})
         for i in range(8):
             message = api.send(self.app, {"id": f"in_{i}", "amount": 1200 + i, "customer": {"name": "Ada Lovelace"}},

@@ -345,6 +345,51 @@ webhooks:
     expect(page.get_by_role("link", name="order.shipped")).to_be_visible()
 
 
+def test_an_endpoint_whose_messages_are_fetched(open_page, tenant):
+    api = tenant.api
+    app = api.new_app()
+    page = open_page(f"/dashboard/app/{app['id']}/endpoint/new", tenant.key)
+    page.get_by_label("Messages are").select_option("fetched by the customer")
+    page.get_by_label("Description").fill("Data warehouse")
+    page.get_by_role("button", name="Create endpoint").click()
+    expect(page.get_by_role("heading", name="Data warehouse")).to_be_visible()
+    expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+    endpoint = api.pages(f"/app/{app['id']}/endpoint")[0]
+    assert endpoint["type"] == "poller"
+    code = page.get_by_label("Fetch messages, curl", exact=True).inner_text()
+    assert f"/api/v1/app/{app['id']}/poller/{endpoint['id']}" in code
+    page.get_by_role("link", name="Settings").last.click()
+    page.get_by_label("Description").fill("Warehouse")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Warehouse")).to_be_visible()
+    page.get_by_role("button", name="More for this endpoint").click()
+    page.get_by_role("menuitem", name="Delete…").click()
+    expect(page.get_by_role("button", name="Delete it")).to_be_disabled()
+    page.get_by_label(f"Type {endpoint['id']} to confirm").fill(endpoint["id"])
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_text("No endpoint yet.")).to_be_visible()
+
+
+def test_oauth_is_set_without_showing_its_secret_again(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app()
+    endpoint = api.new_endpoint(app, receiver.url("/hook"))
+    page = open_page(f"/dashboard/app/{app['id']}/endpoint/{endpoint['id']}/settings", tenant.key)
+    page.get_by_role("button", name="Set…").first.click()
+    page.get_by_label("Token URL").fill(receiver.url("/token"))
+    page.get_by_label("Client id").fill("client-7")
+    page.get_by_label("Client secret").fill("very secret")
+    page.get_by_role("button", name="Save").last.click()
+    expect(page.get_by_text("Requests carry a token from now on.")).to_be_visible()
+    expect(page.get_by_text("client-7")).to_be_visible()
+    assert "very secret" not in page.content()
+    assert api.expect(200, "GET", f"/app/{app['id']}/endpoint/{endpoint['id']}/oauth")["clientId"] == "client-7"
+    page.get_by_role("button", name="Remove…").click()
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_text("The OAuth token was removed.")).to_be_visible()
+    api.expect(404, "GET", f"/app/{app['id']}/endpoint/{endpoint['id']}/oauth")
+
+
 def test_a_tab_from_before_an_upgrade_loads_itself_again(open_page, tenant):
     page = open_page("/dashboard/app", tenant.key)
     expect(page.get_by_role("heading", name="Applications")).to_be_visible()

@@ -76,3 +76,32 @@ printf '%s.%s.%s' "$WEBHOOK_ID" "$WEBHOOK_TIMESTAMP" "$BODY" \\
   | openssl dgst -sha256 -mac HMAC -macopt hexkey:$KEY -binary | base64`,
   }
 }
+
+export function fetchSnippets(server: string, app: string, endpoint: string): Record<string, string> {
+  const url = `${server}/api/v1/app/${app}/poller/${endpoint}`
+  return {
+    curl: `curl "${url}?limit=50&iterator=$ITERATOR" \\
+  -H "Authorization: Bearer ${KEY}"`,
+    Python: `# pip install httpx
+import httpx, os, time
+
+client = httpx.Client(headers={"Authorization": "Bearer " + os.environ["POSTHORN_KEY"]})
+iterator = None
+while True:
+    page = client.get("${url}", params={"iterator": iterator} if iterator else {}).raise_for_status().json()
+    for message in page["data"]:
+        print(message["eventType"], message["payload"])
+    iterator = page["iterator"]
+    if page["done"]:
+        time.sleep(5)`,
+    JavaScript: `const headers = { authorization: \`Bearer \${process.env.POSTHORN_KEY}\` };
+let iterator = "";
+for (;;) {
+  const query = iterator ? \`?iterator=\${encodeURIComponent(iterator)}\` : "";
+  const page = await (await fetch("${url}" + query, { headers })).json();
+  for (const message of page.data) console.log(message.eventType, message.payload);
+  iterator = page.iterator ?? iterator;
+  if (page.done) await new Promise((resolve) => setTimeout(resolve, 5000));
+}`,
+  }
+}

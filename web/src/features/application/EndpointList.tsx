@@ -1,6 +1,7 @@
 import { useAccess } from '@/api/access'
 import { api, take, type Endpoint } from '@/api/client'
 import { usePages } from '@/api/pages'
+import { addressOf } from '@/lib/endpoint'
 import { healthOf } from '@/lib/status'
 import { LinkButton } from '@/ui/Button'
 import { Icon } from '@/ui/Icon'
@@ -20,7 +21,7 @@ function types(endpoint: Endpoint) {
 }
 
 const COLUMNS: Column<Endpoint>[] = [
-  { title: 'URL', width: 'minmax(0, 4fr)', cell: endpoint => endpoint.url },
+  { title: 'URL', width: 'minmax(0, 4fr)', cell: addressOf },
   { title: 'State', width: '6.500rem', cell: endpoint => <Health endpoint={endpoint} /> },
   { title: 'Description', width: 'minmax(0, 2fr)', cell: endpoint => endpoint.description },
   { title: 'Event types', named: true, width: 'minmax(0, 2fr)', cell: types },

@@ -1,22 +1,25 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useState, type ReactNode } from 'react'
 import { useLocation, useParams } from 'wouter'
 import { ChangeOnly, useAccess } from '@/api/access'
 import { api, take, type Endpoint } from '@/api/client'
 import { useApplication, useEndpoint } from '@/api/queries'
+import { addressOf, isPoller, nameOf, wordOf } from '@/lib/endpoint'
 import { healthOf, isFailing } from '@/lib/status'
 import { Button } from '@/ui/Button'
 import { Activity } from '@/ui/Activity'
 import { ActionDialog } from '@/ui/Dialog'
 import { ActionMenu } from '@/ui/Menu'
 import { Page, Tabs } from '@/ui/Page'
-import { Badge, Failure, Note, Skeleton } from '@/ui/State'
+import { Badge, Empty, Failure, Note, Skeleton } from '@/ui/State'
 import { Ago } from '@/ui/Time'
 import { tell } from '@/ui/Toast'
+import { Authentication } from './Authentication'
 import { AttemptList } from './AttemptList'
 import { DeliveryList } from './DeliveryList'
 import { EndpointFigures } from './EndpointFigures'
 import { EndpointForm } from './EndpointForm'
+import { FetchPanel } from './FetchPanel'
 import { HeaderForm } from './HeaderForm'
 import { CancelDialog, ReplayDialog, type ReplayKind } from './ReplayDialog'
 import { Signing } from './Signing'
@@ -41,9 +44,11 @@ export default function EndpointPage() {
   if (!endpoint) return <Skeleton lines={6} />
   const base = `/app/${app}/endpoint/${id}`
   const [health, tone] = healthOf(endpoint)
+  const parts = (isPoller(endpoint) ? pollerParts : hookParts)(app, endpoint, { isTenant, mayChange })
+  const part = parts.find(({ slug }) => slug === (tab ?? ''))
   return (
     <Page
-      title={endpoint.description || endpoint.url}
+      title={nameOf(endpoint)}
       above={above}
       note={<Badge tone={tone}>{health}</Badge>}
       actions={
@@ -51,7 +56,7 @@ export default function EndpointPage() {
           <>
             {endpoint.disabled ? (
               <Button onPress={() => change({ disabled: false }, 'Enabled: it gets new messages from now on.')}>Enable</Button>
-            ) : endpoint.paused ? (
+            ) : isPoller(endpoint) ? null : endpoint.paused ? (
               <Button onPress={() => change({ paused: false }, 'Resumed: what waited goes out now.')}>Resume</Button>
             ) : (
               <Button onPress={() => change({ paused: true }, 'Paused: deliveries wait until you resume it.')}>Pause</Button>
@@ -59,10 +64,14 @@ export default function EndpointPage() {
             <ActionMenu
               label="More for this endpoint"
               actions={[
-                { text: 'Recover what failed…', run: () => setOpen('recover') },
-                { text: 'Send what was missed…', run: () => setOpen('missing') },
-                { text: 'Replay…', run: () => setOpen('replay') },
-                ...(mayOwn ? [{ text: 'Cancel what is waiting…', danger: true, run: () => setOpen('cancel') }] : []),
+                ...(isPoller(endpoint)
+                  ? []
+                  : [
+                      { text: 'Recover what failed…', run: () => setOpen('recover') },
+                      { text: 'Send what was missed…', run: () => setOpen('missing') },
+                      { text: 'Replay…', run: () => setOpen('replay') },
+                      ...(mayOwn ? [{ text: 'Cancel what is waiting…', danger: true, run: () => setOpen('cancel') }] : []),
+                    ]),
                 ...(endpoint.disabled ? [] : [{ text: 'Disable…', danger: true, run: () => setOpen('disable') }]),
                 { text: 'Delete…', danger: true, run: () => setOpen('delete') },
               ]}
@@ -71,35 +80,10 @@ export default function EndpointPage() {
         )
       }
     >
-      {endpoint.description && <p className="quiet under-title">{endpoint.url}</p>}
+      {endpoint.description && <p className="quiet under-title">{addressOf(endpoint)}</p>}
       <State endpoint={endpoint} onRecover={mayChange ? () => setOpen('recover') : undefined} />
-      {(tab === undefined || tab === 'attempts') && <EndpointFigures app={app} endpoint={id} />}
-      <Tabs
-        label="Parts of this endpoint"
-        tabs={[
-          ['Deliveries', base],
-          ['Attempts', `${base}/attempts`],
-          ...(isTenant ? [['Activity', `${base}/activity`] as [string, string]] : []),
-          ...(mayChange
-            ? ([
-                ['Test', `${base}/test`],
-                ['Signing', `${base}/signing`],
-              ] as [string, string][])
-            : []),
-          ['Settings', `${base}/settings`],
-        ]}
-      />
-      {tab === undefined && <DeliveryList app={app} endpoint={id} />}
-      {tab === 'attempts' && <AttemptList app={app} endpoint={id} />}
-      {tab === 'activity' && isTenant && <Activity scope={{ app, endpoint: id }} />}
-      {tab === 'test' && mayChange && <TestPanel app={app} endpoint={endpoint} />}
-      {tab === 'signing' && mayChange && <Signing app={app} endpoint={endpoint} />}
-      {tab === 'settings' && (
-        <ChangeOnly>
-          <EndpointForm key={endpoint.id} app={app} endpoint={endpoint} />
-          <HeaderForm app={app} endpoint={id} />
-        </ChangeOnly>
-      )}
+      <Tabs label="Parts of this endpoint" tabs={parts.map(({ slug, text }) => [text, slug ? `${base}/${slug}` : base])} />
+      {part ? part.content() : <Empty title="There is no such part." />}
       {(open === 'recover' || open === 'missing' || open === 'replay') && (
         <ReplayDialog kind={open} app={app} endpoint={endpoint} onClose={close} />
       )}
@@ -118,6 +102,51 @@ export default function EndpointPage() {
       {open === 'delete' && <DeleteDialog app={app} endpoint={endpoint} onClose={close} />}
     </Page>
   )
+}
+
+interface Part {
+  slug: string // in the address
+  text: string
+  content: () => ReactNode
+}
+
+function hookParts(app: string, endpoint: Endpoint, { isTenant, mayChange }: { isTenant: boolean; mayChange: boolean }): Part[] {
+  const { id } = endpoint
+  const figures = <EndpointFigures key="figures" app={app} endpoint={id} />
+  const parts: (Part | false)[] = [
+    { slug: '', text: 'Deliveries', content: () => [figures, <DeliveryList key="list" app={app} endpoint={id} />] },
+    { slug: 'attempts', text: 'Attempts', content: () => [figures, <AttemptList key="list" app={app} endpoint={id} />] },
+    isTenant && { slug: 'activity', text: 'Activity', content: () => <Activity scope={{ app, endpoint: id }} /> },
+    mayChange && { slug: 'test', text: 'Test', content: () => <TestPanel app={app} endpoint={endpoint} /> },
+    mayChange && { slug: 'signing', text: 'Signing', content: () => <Signing app={app} endpoint={endpoint} /> },
+    {
+      slug: 'settings',
+      text: 'Settings',
+      content: () => (
+        <ChangeOnly>
+          <EndpointForm key={id} app={app} endpoint={endpoint} />
+          <HeaderForm app={app} endpoint={id} />
+          <Authentication app={app} endpoint={id} />
+        </ChangeOnly>
+      ),
+    },
+  ]
+  return parts.filter(part => part !== false)
+}
+
+function pollerParts(app: string, endpoint: Endpoint): Part[] {
+  return [
+    { slug: '', text: 'Fetch', content: () => <FetchPanel app={app} endpoint={endpoint} /> },
+    {
+      slug: 'settings',
+      text: 'Settings',
+      content: () => (
+        <ChangeOnly>
+          <EndpointForm key={endpoint.id} app={app} endpoint={endpoint} />
+        </ChangeOnly>
+      ),
+    },
+  ]
 }
 
 function useChange(app: string, id: string) {
@@ -163,7 +192,7 @@ function DeleteDialog({ app, endpoint, onClose }: { app: string; endpoint: Endpo
       title="Delete this endpoint?"
       action="Delete it"
       danger
-      typeToConfirm={new URL(endpoint.url).host}
+      typeToConfirm={wordOf(endpoint)}
       onClose={onClose}
       run={async () => {
         await take(
