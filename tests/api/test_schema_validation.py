@@ -1,4 +1,6 @@
 """Payloads are checked against the schema of their event type: off, warn, enforce."""
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from client import unique
 
@@ -140,3 +142,15 @@ def test_a_broadcast_is_checked_before_it_starts(api):
     detail = api.expect(422, "POST", "/msg/broadcast", json={"eventType": name, "payload": {}})["detail"]
     assert detail[0]["loc"] == ["body", "payload", "data"]
     api.expect(202, "POST", "/msg/broadcast", json={"eventType": name, "payload": {"data": {}}})
+
+
+def test_patches_at_the_same_time_leave_nothing_that_cannot_be_checked(server):
+    bad = {"1": {"type": "text"}}
+    with server.api() as one, server.api() as two, ThreadPoolExecutor(2) as pool:
+        for _ in range(15):
+            path = f"/event-type/{one.new_event_type(schemas={'1': {}})['name']}"
+            answers = [pool.submit(client.patch, path, json=body) for client, body in
+                       ((one, {"schemaValidation": "enforce"}), (two, {"schemas": bad}))]
+            assert sorted(a.result().status_code for a in answers) == [200, 422]
+            left = one.expect(200, "GET", path)
+            assert (left["schemaValidation"], left["schemas"]) in (("enforce", {"1": {}}), ("off", bad))
