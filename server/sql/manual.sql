@@ -26,11 +26,8 @@ WITH named AS MATERIALIZED (
     RETURNING endpoint_id, message_id
 ), open_again AS (
     DELETE FROM closed_deliveries c USING owed WHERE c.message_id = owed.message_id AND c.endpoint_id = owed.endpoint_id
-), scheduled AS (
-    INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
-    SELECT endpoint_id, $1, now() FROM owed
-    ON CONFLICT (endpoint_id) DO UPDATE
-    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at)
+), arrived AS (
+    INSERT INTO schedule_arrivals (endpoint_id, tenant_id) SELECT endpoint_id, $1 FROM owed
 )
 SELECT refused, expired FROM target
 
@@ -81,10 +78,7 @@ WITH target AS MATERIALIZED (
     INSERT INTO deliveries (endpoint_id, message_id, tenant_id, application_id, next_at)
     SELECT endpoint_id, id, $1, application_id, now() FROM stored
     RETURNING endpoint_id
-), scheduled AS (
-    INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
-    SELECT endpoint_id, $1, now() FROM owed
-    ON CONFLICT (endpoint_id) DO UPDATE
-    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at)
+), arrived AS (
+    INSERT INTO schedule_arrivals (endpoint_id, tenant_id) SELECT endpoint_id, $1 FROM owed
 )
 SELECT disabled, false FROM target

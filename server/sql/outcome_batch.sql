@@ -4,8 +4,8 @@
 -- each other. A hold for ever is that of a disabled or paused endpoint: one that was enabled meanwhile is not held, and one
 -- that is about to be waits for this statement, so that its release finds the hold; ten minutes end it too, should the news
 -- be lost. An ordered endpoint is released only by the node that it is busy at.
--- Operational events are sent when the schedule is written: they write it too, and no row can be written by this statement
--- after its function.
+-- The schedule is written first, which is what the end of the statement asks for: it locks rows of endpoints, and none can be
+-- locked that this statement has written.
 -- name: outcomes_store
 WITH o AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int4[], $5::bool[], $6::timestamptz[],

@@ -128,11 +128,8 @@ WITH task AS MATERIALIZED (
     RETURNING endpoint_id, tenant_id, message_id
 ), open_again AS (
     DELETE FROM closed_deliveries c USING made WHERE c.message_id = made.message_id AND c.endpoint_id = made.endpoint_id
-), scheduled AS (
-    INSERT INTO endpoint_schedule AS s (endpoint_id, tenant_id, next_due_at)
-    SELECT DISTINCT endpoint_id, tenant_id, now() FROM made
-    ON CONFLICT (endpoint_id) DO UPDATE
-    SET changes = s.changes + 1, next_due_at = least(s.next_due_at, excluded.next_due_at)
+), arrived AS (
+    INSERT INTO schedule_arrivals (endpoint_id, tenant_id) SELECT DISTINCT endpoint_id, tenant_id FROM made
 ), counted AS MATERIALIZED (
     SELECT CASE WHEN g.by_message THEN
                (SELECT count(*) FROM (SELECT FROM messages

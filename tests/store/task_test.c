@@ -268,8 +268,7 @@ static void recover_sends_what_failed_last_and_nothing_else(void **state)
     assert_int_equal(task.walked, 8);
     assert_int_equal(task.total, 8);
     assert_int_equal(task.made, 2);
-    assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule WHERE endpoint_id = '%s' "
-                                "AND serve_at <= now()",
+    assert_int_equal(ask_number("SELECT count(*) FROM schedule_arrivals WHERE endpoint_id = '%s'",
                                 uuid_text(red.endpoints[0])),
                      1);
 }
@@ -673,10 +672,9 @@ static void a_resent_delivery_is_due_at_once(void **state)
                                 "node_id = 7 AND trigger_type = 0",
                                 uuid_text(held)),
                      1);
-    assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule WHERE endpoint_id = '%s' "
-                                "AND serve_at <= now() AND changes = 2",
+    assert_int_equal(ask_number("SELECT count(*) FROM schedule_arrivals WHERE endpoint_id = '%s'",
                                 uuid_text(red.endpoints[0])),
-                     1);
+                     2);
 }
 
 static void what_cannot_be_resent_says_why(void **state)
@@ -693,7 +691,7 @@ static void what_cannot_be_resent_says_why(void **state)
     run_sql(admin, "UPDATE messages SET expires_at = now()");
     assert_int_equal(resend(&red, 1, mine), PH_ERR_VALIDATION);
     assert_int_equal(ask_number("SELECT count(*) FROM deliveries"), 0);
-    assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule"), 0);
+    assert_int_equal(ask_number("SELECT count(*) FROM schedule_arrivals"), 0);
 }
 
 static enum ph_err cancel_before(const struct tenant *tenant, int endpoint, int64_t before_ms)
