@@ -281,7 +281,8 @@ static const struct ph_stmt *choose(const struct ph_message_batch *batch)
     if (batch->n_planned || batch->n_polled || (batch->n_keyed && batch->is_careful))
         return &ph_sql_messages_store;
     if (batch->n_keyed)
-        return &ph_sql_messages_store_keyed;
+        return batch->n_waiting ? &ph_sql_messages_store_keyed_waiting
+                                : &ph_sql_messages_store_keyed;
     return batch->n_waiting ? &ph_sql_messages_store_waiting : &ph_sql_messages_store_plain;
 }
 

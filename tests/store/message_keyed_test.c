@@ -13,6 +13,7 @@
 
 static struct ph_message_batch *batch;
 static struct ph_new_message message[8];
+static int32_t first_owner; /* of the first message's delivery; 0: it waits */
 
 struct answer {
     bool done;
@@ -45,7 +46,7 @@ static void add(int i, const struct tenant *tenant, int key, const char *event_i
         .idempotency_key = key_of(key),
     };
     assert_int_equal(ph_message_batch_add(batch, &message[i]), i);
-    ph_message_batch_add_delivery(batch, i, &message[i], tenant->endpoints[0], i % 2 ? 7 : 0);
+    ph_message_batch_add_delivery(batch, i, &message[i], tenant->endpoints[0], i ? 7 : first_owner);
 }
 
 static void on_stored(enum ph_err err, const int *rejected, const enum ph_rejection *why, size_t n,
@@ -112,23 +113,23 @@ static void assert_whole(void)
                      0);
 }
 
-static void used_keys_and_event_ids_are_told_with_what_they_made(void **state)
+static void tell_what_is_used(void)
 {
     struct ph_id first, second;
-    (void)state;
 
     add(0, &red, 1, "e1");
     add(1, &red, 2, NULL);
     add(2, &red, 0, "e2");
     add(3, &red, 0, NULL);
-    ph_message_batch_add_skipped(batch, 3, &message[3], red.endpoints[1]);
+    if (!first_owner)
+        ph_message_batch_add_skipped(batch, 3, &message[3], red.endpoints[1]);
     struct answer answer = store();
     assert_int_equal(answer.err, PH_OK);
     assert_int_equal(answer.n, 0);
-    assert_int_equal(ask_number("SELECT count(*) FROM closed_deliveries"), 1);
+    assert_int_equal(ask_number("SELECT count(*) FROM closed_deliveries"), !first_owner);
     for (int i = 0; i < 4; i++)
         assert_true(is_stored(i));
-    assert_int_equal(ask_number("SELECT count(*) FROM schedule_arrivals"), 1);
+    assert_int_equal(ask_number("SELECT count(*) FROM schedule_arrivals"), !first_owner);
     first = message[0].payload->message;
     second = message[1].payload->message;
     for (int i = 0; i < 4; i++)
@@ -151,6 +152,19 @@ static void used_keys_and_event_ids_are_told_with_what_they_made(void **state)
     assert_whole();
     for (int i = 0; i < 5; i++)
         ph_payload_unref(message[i].payload);
+}
+
+static void used_keys_and_event_ids_are_told_with_what_they_made(void **state)
+{
+    (void)state;
+    tell_what_is_used();
+}
+
+static void so_they_are_beside_deliveries_that_wait_or_are_skipped(void **state)
+{
+    (void)state;
+    first_owner = 0;
+    tell_what_is_used();
 }
 
 static void a_stale_snapshot_rejects_its_own_messages_only(void **state)
@@ -297,6 +311,7 @@ static int begin_with_batch(void **state)
 {
     begin_test(state);
     batch = ph_message_batch_new(1 << 20);
+    first_owner = 7;
     return 0;
 }
 
@@ -318,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         KEYED_TEST(used_keys_and_event_ids_are_told_with_what_they_made),
+        KEYED_TEST(so_they_are_beside_deliveries_that_wait_or_are_skipped),
         KEYED_TEST(a_stale_snapshot_rejects_its_own_messages_only),
         KEYED_TEST(what_is_taken_at_that_moment_stores_nothing_and_the_second_time_rejects_one),
         KEYED_TEST(a_batch_that_was_stored_already_is_a_conflict),
