@@ -16,7 +16,7 @@
 
 #define MESSAGES_MAX 1000
 /* Bytes of an entry of the answer at most, besides its message. */
-#define ENTRY_BYTES 4096
+#define ENTRY_BYTES 16384
 
 struct entry {
     struct ph_message_in in;

@@ -45,3 +45,11 @@ def test_more_event_types_than_a_filter_can_have_are_refused_and_not_forgotten(a
     for given in (",".join(names), names):
         assert faults(api, "GET", path, params={"event_types": given}) == [("query.event_types", "has to have at most 64 names")]
     assert api.get(path, params={"event_types": ""}).status_code == 200
+
+
+def test_faults_in_long_places_do_not_fail_a_batch_that_was_taken(api, app):
+    """Their escaped text did not fit into the answer, which was a 500 after the other messages were stored."""
+    kind = api.new_event_type(schemaValidation="enforce", schemas={"1": {"additionalProperties": {"type": "integer"}}})["name"]
+    wrong = {"eventType": kind, "payload": {"\x01" * 1000: "no integer"}}
+    answer = api.expect(202, "POST", f"/app/{app['id']}/msg/batch", json={"messages": [wrong] * 20 + [{"eventType": kind, "payload": {}}]})
+    assert [entry["status"] for entry in answer["data"]] == [422] * 20 + [202]
