@@ -1,7 +1,9 @@
 #include "api/application_in.h"
 #include "api/routes.h"
 
-#define ANSWER_BYTES (16 * 1024 * 1024)
+#define NAME_CHARS_MAX 1024
+/* A full page, with as much metadata as there can be. */
+#define ANSWER_BYTES (64 * 1024 * 1024)
 #define TRIES_MAX    3
 
 /* State of a create or replace, which may take several statements. */
@@ -47,7 +49,7 @@ static void answer_application(struct ph_call *call, int status, const struct ph
 void ph_api_read_application(struct ph_call *call, struct ph_faults *faults, json_t *body,
                              struct ph_application_change *change)
 {
-    change->name = ph_field_str(call, faults, body, "name", true, 1, 0, NULL);
+    change->name = ph_field_str(call, faults, body, "name", true, 1, NAME_CHARS_MAX, NULL);
     change->uid = ph_field_uid(call, faults, body, "uid", PH_ID_APPLICATION, &change->set_uid);
     change->metadata = ph_field_metadata(call, faults, body, "metadata", NULL);
     change->throttle_rate =
@@ -219,7 +221,8 @@ void ph_api_application_patch(struct ph_call *call)
     if (!body)
         return;
     change->set_name = json_object_get(body, "name") != NULL;
-    change->name = ph_field_str(call, &faults, body, "name", change->set_name, 1, 0, NULL);
+    change->name =
+        ph_field_str(call, &faults, body, "name", change->set_name, 1, NAME_CHARS_MAX, NULL);
     change->uid = ph_field_uid(call, &faults, body, "uid", PH_ID_APPLICATION, &change->set_uid);
     change->metadata = ph_field_metadata(call, &faults, body, "metadata", &change->set_metadata);
     change->throttle_rate = ph_field_int(call, &faults, body, "throttleRate", 0,

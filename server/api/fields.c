@@ -1,8 +1,10 @@
 #include "posthorn/api.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define UID_CHARS_MAX 256
+#define UID_CHARS_MAX      256
+#define METADATA_BYTES_MAX 65536
 
 static bool name_char(char c)
 {
@@ -187,5 +189,9 @@ struct ph_str ph_field_metadata(struct ph_call *call, struct ph_faults *f, json_
     }
     text = json_dumps(value, JSON_COMPACT);
     ph_arena_defer(call->req->arena, free, text);
-    return ph_str_of(text);
+    if (strlen(text) <= METADATA_BYTES_MAX)
+        return ph_str_of(text);
+    ph_fault(call, f, "body", name, "has to have at most 65536 bytes as JSON",
+             "value_error.any_str.max_length");
+    return PH_STR("{}");
 }

@@ -53,3 +53,23 @@ def test_faults_in_long_places_do_not_fail_a_batch_that_was_taken(api, app):
     wrong = {"eventType": kind, "payload": {"\x01" * 1000: "no integer"}}
     answer = api.expect(202, "POST", f"/app/{app['id']}/msg/batch", json={"messages": [wrong] * 20 + [{"eventType": kind, "payload": {}}]})
     assert [entry["status"] for entry in answer["data"]] == [422] * 20 + [202]
+
+
+def test_texts_of_a_megabyte_are_refused_before_a_list_of_them_is_a_500(api, app):
+    """A page of applications with large metadata, and a tenant with a long name, could not be shown any more."""
+    large = {"key": "x" * 65600}
+    for method, path, body in (("POST", "/app", {"name": "a"}), ("PUT", f"/app/{app['id']}", {"name": "a"}), ("PATCH", f"/app/{app['id']}", {}),
+                               ("POST", f"/app/{app['id']}/endpoint", {"url": "http://127.0.0.1:9/"})):
+        assert faults(api, method, path, json={**body, "metadata": large}) == [("body.metadata", "has to have at most 65536 bytes as JSON")]
+    ((where, _),) = faults(api, "POST", "/app", json={"name": "x" * 1025})
+    assert where == "body.name"
+    ((where, _),) = faults(api, "PATCH", "/tenant", json={"name": "x" * 20000})
+    assert where == "body.name"
+
+
+def test_a_full_page_of_the_largest_applications_is_shown(server):
+    _, key = server.new_tenant("large")
+    with server.api(key) as api:
+        for _ in range(20):
+            api.new_app(name="\x01" * 1024, metadata={"k": "\x01" * 10900})
+        assert len(api.expect(200, "GET", "/app", params={"limit": 20})["data"]) == 20
