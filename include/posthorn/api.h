@@ -71,7 +71,7 @@ enum ph_route_class {
 /*
  * Who may use a route. Keys of a tenant: read those of READ and APP_READ, send those of SEND, all every one. A token that is
  * good for one application: those of APP_READ and, unless it only reads, of APP_WRITE, when the path names this application
- * or none. What is about the credential itself is SELF.
+ * or none. What is about the credential itself is SELF. OPERATOR is for the operator's token, which is good for nothing else.
  */
 enum ph_route_scope {
     PH_SCOPE_PUBLIC,
@@ -81,6 +81,7 @@ enum ph_route_scope {
     PH_SCOPE_SEND,
     PH_SCOPE_APP_READ,
     PH_SCOPE_APP_WRITE,
+    PH_SCOPE_OPERATOR,
 };
 
 struct ph_route {

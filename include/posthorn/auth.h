@@ -15,14 +15,21 @@
 #define PH_AUTH_CACHE_MS 30000
 /* While no news come. */
 #define PH_AUTH_CACHE_DEAF_MS 1000
+/* Of a tenant whose messages of a day are limited: so long it may go on sending. */
+#define PH_AUTH_CACHE_LIMITED_MS 2000
 /* Tokens that a thread remembers. */
 #define PH_AUTH_CACHE_KEYS 8192
 
 struct ph_auth;
 
-/* db: role engine. jwt_secret: absent or empty: no JSON Web Tokens are accepted. */
-struct ph_auth *ph_auth_new(struct ph_loop *loop, struct ph_db *db, const struct ph_auth_news *news,
-                            struct ph_str jwt_secret);
+struct ph_auth_options {
+    struct ph_db *db; /* role engine */
+    const struct ph_auth_news *news;
+    struct ph_str jwt_secret;            /* absent or empty: no JSON Web Tokens are accepted */
+    struct ph_rate_table *rates;         /* of the node's tenants */
+    int64_t per_second[PH_RATE_CLASSES]; /* for tenants whose quotas say nothing; 0: no limit */
+};
+struct ph_auth *ph_auth_new(struct ph_loop *loop, const struct ph_auth_options *options);
 /* Before its database is freed. */
 void ph_auth_stop(struct ph_auth *auth);
 void ph_auth_free(struct ph_auth *auth);

@@ -6,14 +6,32 @@
 
 #include "posthorn/err.h"
 #include "posthorn/id.h"
+#include "posthorn/rate.h"
 
 enum ph_access { PH_ACCESS_ALL, PH_ACCESS_READ, PH_ACCESS_SEND };
+
+/* What a tenant may use; -1: as much as it wants, or for requests: as the instance says. */
+struct ph_quotas {
+    int64_t per_second[PH_RATE_CLASSES]; /* requests of a class of enum ph_rate_class */
+    int64_t messages_per_day, applications, endpoints, retention_days, payload_bytes;
+};
+enum ph_rate_class { PH_RATE_READ, PH_RATE_WRITE, PH_RATE_SEND };
+
+/* What the database says of a tenant: standing(). */
+struct ph_standing {
+    bool suspended;
+    struct ph_quotas quotas;
+    int64_t messages_today; /* when they are limited */
+};
+/* INTERNAL: it says something else. */
+PH_MUST_CHECK enum ph_err ph_standing_parse(struct ph_str json, struct ph_standing *out);
 
 enum ph_credential_kind {
     PH_CREDENTIAL_API_KEY,
     PH_CREDENTIAL_PORTAL,
     PH_CREDENTIAL_JWT,
-    PH_CREDENTIAL_POLLER
+    PH_CREDENTIAL_POLLER,
+    PH_CREDENTIAL_OPERATOR
 };
 
 struct ph_identity {
@@ -21,11 +39,13 @@ struct ph_identity {
     enum ph_access access;
     struct ph_id credential;
     struct ph_id tenant;
-    struct ph_id application; /* all that it is good for; zero: every one of the tenant */
-    uint64_t uid_hash;        /* of the application's uid; 0: it has none */
-    struct ph_id poller;      /* the only endpoint of it; zero: whatever the application has */
-    uint64_t poller_uid_hash; /* 0: it has none */
-    int64_t expires_ms;       /* 0: never */
+    struct ph_id application;    /* all that it is good for; zero: every one of the tenant */
+    uint64_t uid_hash;           /* of the application's uid; 0: it has none */
+    struct ph_id poller;         /* the only endpoint of it; zero: whatever the application has */
+    uint64_t poller_uid_hash;    /* 0: it has none */
+    int64_t expires_ms;          /* 0: never */
+    struct ph_standing standing; /* of the tenant */
+    struct ph_rate *rates;       /* of the tenant at this node, by class */
 };
 
 /* Notes the uid of its application. */

@@ -70,9 +70,9 @@ struct ph_db_req {
     int lengths[PH_DB_PARAMS_MAX];
     struct ph_arena *arena; /* holds small copies */
     /* err OK: res holds the rows, valid until on_done returns. Else res is NULL:
-     * CONFLICT unique violation (constraint name in `constraint`), DB_RETRY rolled back (serialisation, deadlock, a lock that
-     * was not to be had, or the statement raised 40001), DB_LOST outcome unknown, UNAVAILABLE surely not executed,
-     * DB_FAILED refused (logged). */
+     * CONFLICT unique or foreign key violation (constraint name in `constraint`), DB_RETRY rolled back (serialisation,
+     * deadlock, a lock that was not to be had, or the statement raised 40001), DB_LOST outcome unknown, UNAVAILABLE surely not executed,
+     * QUOTA a quota of the tenant forbids it, DB_FAILED refused (logged). */
     void (*on_done)(struct ph_db_req *req, enum ph_err err, PGresult *res);
     const char *constraint; /* CONFLICT: valid during on_done */
     /* the module's own */

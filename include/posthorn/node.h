@@ -10,6 +10,7 @@
 #include "posthorn/guard.h"
 #include "posthorn/metrics.h"
 #include "posthorn/proxy.h"
+#include "posthorn/rate.h"
 #include "posthorn/retry.h"
 #include "posthorn/seal.h"
 #include "posthorn/tail.h"
@@ -42,7 +43,8 @@ struct ph_node {
     struct ph_counts *counts; /* the dispatcher stores them: counts.h */
     struct ph_tail *tail;
     struct ph_auth_news auth_news;
-    _Atomic(const char *) url; /* where it listens; NULL: not yet */
+    struct ph_rate_table *rates; /* of the requests of tenants */
+    _Atomic(const char *) url;   /* where it listens; NULL: not yet */
     struct ph_node_slot slots[PH_NODE_SLOTS];
     _Atomic int32_t tenants[PH_NODE_TENANT_SLOTS];
 };

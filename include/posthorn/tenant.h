@@ -1,5 +1,7 @@
 /*
  * Tenants: customers of the instance, and what holds for all their endpoints.
+ *
+ * store.h says how callbacks and memory work.
  */
 #ifndef POSTHORN_TENANT_H
 #define POSTHORN_TENANT_H
@@ -10,20 +12,74 @@
 
 #define PH_TENANT_NAME_MAX 256
 
+/* ---- as the operator sees them: role engine ---- */
+
 struct ph_tenant {
     struct ph_id id;
-    struct ph_str name;
-    int64_t created_ms;
+    struct ph_str name;       /* 1 to PH_TENANT_NAME_MAX bytes */
+    struct ph_str foreign_id; /* at a server that is replaced; absent: none */
+    struct ph_str plan;       /* absent: none */
+    struct ph_str quotas;     /* JSON object: its own, which go before those of the plan */
+    struct ph_str in_force;   /* JSON object: what counts */
+    int64_t suspended_ms;     /* 0: it is not */
+    int64_t created_ms, updated_ms;
 };
 
-/* The next two are for the command line: they step the loop until the database has answered. db: role engine. */
+enum ph_tenant_admin_set {
+    PH_TENANT_ADMIN_NAME = 1,
+    PH_TENANT_ADMIN_PLAN = 2,
+    PH_TENANT_ADMIN_QUOTAS = 4,
+    PH_TENANT_ADMIN_SUSPENDED = 8,
+};
 
-/* VALIDATION: the name is not 1 to PH_TENANT_NAME_MAX bytes of text. */
-PH_MUST_CHECK enum ph_err ph_tenant_create(struct ph_loop *loop, struct ph_db *db,
-                                           struct ph_str name, struct ph_id *out);
-/* All, oldest first, in the arena. */
-PH_MUST_CHECK enum ph_err ph_tenant_list(struct ph_loop *loop, struct ph_db *db,
-                                         struct ph_arena *arena, struct ph_tenant **out, size_t *n);
+struct ph_tenant_admin_change {
+    unsigned set; /* bits of enum ph_tenant_admin_set */
+    struct ph_str name, plan, quotas;
+    bool suspended;
+};
+
+/* tenant is NULL unless err is OK. CONFLICT: there is no such plan. */
+typedef void (*ph_tenant_done)(void *ctx, enum ph_err err, const struct ph_tenant *tenant);
+typedef void (*ph_tenant_list_done)(void *ctx, enum ph_err err, const struct ph_tenant *tenants,
+                                    size_t n, bool done);
+
+/* Plan and quotas: of the change, when it sets them. */
+void ph_tenant_create(struct ph_db *db, struct ph_arena *arena,
+                      const struct ph_tenant_admin_change *change, ph_tenant_done done, void *ctx);
+void ph_tenant_list(struct ph_db *db, struct ph_arena *arena, const struct ph_list *list,
+                    ph_tenant_list_done done, void *ctx);
+/* NOT_FOUND, like the next two. */
+void ph_tenant_find(struct ph_db *db, struct ph_arena *arena, struct ph_id id, ph_tenant_done done,
+                    void *ctx);
+/* Tells all nodes. A suspended tenant's deliveries wait until it goes on. */
+void ph_tenant_change(struct ph_db *db, struct ph_arena *arena, struct ph_id id,
+                      const struct ph_tenant_admin_change *change, ph_tenant_done done, void *ctx);
+/* Its credentials end at once, its data in the background: ph_tenants_purge. */
+void ph_tenant_delete(struct ph_db *db, struct ph_arena *arena, struct ph_id id,
+                      void (*done)(void *ctx, enum ph_err err), void *ctx);
+
+/* Removes up to `rows` rows of tenants that were deleted. n: how many; -1: there is no such tenant. */
+void ph_tenants_purge(struct ph_db *db, struct ph_arena *arena, int32_t rows,
+                      void (*done)(void *ctx, enum ph_err err, int32_t n), void *ctx);
+
+struct ph_tenant_usage {
+    struct ph_str day; /* 2026-11-24 */
+    int64_t messages, success, failure;
+};
+/* Of so many days, the newest first. */
+void ph_tenant_get_usage(struct ph_db *db, struct ph_arena *arena, struct ph_id id, int32_t days,
+                         void (*done)(void *ctx, enum ph_err err,
+                                      const struct ph_tenant_usage *usage, size_t n),
+                         void *ctx);
+
+struct ph_plan {
+    struct ph_str name, quotas;
+};
+void ph_plan_list(struct ph_db *db, struct ph_arena *arena,
+                  void (*done)(void *ctx, enum ph_err err, const struct ph_plan *plans, size_t n),
+                  void *ctx);
+
+/* ---- as they see themselves ---- */
 
 struct ph_tenant_settings {
     struct ph_id id;

@@ -1,5 +1,8 @@
 #include "api/access.h"
 
+#include "posthorn/node.h"
+
+#include <sodium.h>
 #include <string.h>
 
 #define APPLICATION "{app_id}"
@@ -9,7 +12,7 @@ static bool tenant_scope_allows(enum ph_access access, enum ph_route_scope scope
 {
     switch (access) {
     case PH_ACCESS_ALL:
-        return true;
+        return scope != PH_SCOPE_OPERATOR;
     case PH_ACCESS_READ:
         return scope == PH_SCOPE_READ || scope == PH_SCOPE_APP_READ || scope == PH_SCOPE_SELF;
     case PH_ACCESS_SEND:
@@ -56,6 +59,18 @@ static bool poller_allows(struct ph_call *call, const struct ph_identity *identi
     call->params[0] = as_wire(call, PH_ID_APPLICATION, identity->application);
     call->params[1] = as_wire(call, PH_ID_ENDPOINT, identity->poller);
     return true;
+}
+
+bool ph_access_is_operator(const struct ph_call *call, struct ph_str token)
+{
+    struct ph_str right = ph_str_of(call->api->node->config->operator_token);
+    uint8_t hashes[2][crypto_hash_sha256_BYTES];
+
+    if (right.len == 0 || token.len == 0)
+        return false;
+    crypto_hash_sha256(hashes[0], (const unsigned char *)right.ptr, right.len);
+    crypto_hash_sha256(hashes[1], (const unsigned char *)token.ptr, token.len);
+    return sodium_memcmp(hashes[0], hashes[1], sizeof(hashes[0])) == 0;
 }
 
 bool ph_access_allows(struct ph_call *call, const struct ph_identity *identity)

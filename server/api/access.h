@@ -10,4 +10,7 @@
  */
 bool ph_access_allows(struct ph_call *call, const struct ph_identity *identity);
 
+/* Whether it is the operator's token, compared in equal time. */
+bool ph_access_is_operator(const struct ph_call *call, struct ph_str token);
+
 #endif

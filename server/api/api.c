@@ -1,5 +1,6 @@
 #include "api/access.h"
 #include "api/once.h"
+#include "api/quota.h"
 #include "posthorn/auth.h"
 #include "posthorn/ingest.h"
 #include "posthorn/node.h"
@@ -42,8 +43,14 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
     api->db = open_db(loop, node, PH_DB_API, "api", thread_index);
     api->engine_db = open_db(loop, node, PH_DB_ENGINE, "engine", thread_index);
     api->changes = open_db(loop, node, PH_DB_API, "changes", thread_index);
-    api->auth =
-        ph_auth_new(loop, api->engine_db, &node->auth_news, ph_str_of(node->config->jwt_secret));
+    api->auth = ph_auth_new(
+        loop, &(struct ph_auth_options){.db = api->engine_db,
+                                        .news = &node->auth_news,
+                                        .jwt_secret = ph_str_of(node->config->jwt_secret),
+                                        .rates = node->rates,
+                                        .per_second = {[PH_RATE_READ] = node->config->rate_read,
+                                                       [PH_RATE_WRITE] = node->config->rate_write,
+                                                       [PH_RATE_SEND] = node->config->rate_send}});
     api->ingest = ph_ingest_new(loop, node, false);
     api->trials = ph_trial_hub_new(loop);
     api->tails = ph_tail_hub_new(api);
@@ -76,6 +83,8 @@ static void refuse(struct ph_call *call)
 
 static void handle(struct ph_call *call, const struct ph_identity *identity)
 {
+    if (!ph_quota_admit(call, identity))
+        return;
     if (!ph_access_allows(call, identity)) {
         ph_answer_error(call, PH_ERR_FORBIDDEN, NULL);
         return;
@@ -98,12 +107,26 @@ static void on_identity(void *ctx, enum ph_err err, const struct ph_identity *id
         handle(call, identity);
 }
 
+/* The operator belongs to no tenant. */
+static void authenticate_operator(struct ph_call *call)
+{
+    if (!ph_access_is_operator(call,
+                               ph_auth_bearer(ph_request_header(call->req, "authorization")))) {
+        refuse(call);
+        return;
+    }
+    call->identity.kind = PH_CREDENTIAL_OPERATOR;
+    ph_once_handle(call);
+}
+
 static void authenticate(struct ph_call *call)
 {
     struct ph_str key = ph_auth_bearer(ph_request_header(call->req, "authorization"));
     struct ph_identity identity;
 
-    if (!ph_auth_well_formed(call->api->auth, key)) {
+    if (call->route->scope == PH_SCOPE_OPERATOR)
+        authenticate_operator(call);
+    else if (!ph_auth_well_formed(call->api->auth, key)) {
         refuse(call);
     } else if (ph_auth_lookup(call->api->auth, key, &identity)) {
         handle(call, &identity);

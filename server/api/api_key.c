@@ -1,6 +1,7 @@
 /* Keys of the tenant that asks. */
 #include "posthorn/api_key.h"
 
+#include "api/api_key_out.h"
 #include "api/body_time.h"
 #include "api/routes.h"
 #include "posthorn/clock.h"
@@ -136,19 +137,26 @@ static void read_key(struct ph_call *call, struct ph_faults *faults, json_t *bod
         ph_fault(call, faults, "body", "expiresAt", "is over already", "value_error.datetime");
 }
 
-void ph_api_api_key_create(struct ph_call *call)
+void ph_api_key_create_for(struct ph_call *call, struct ph_db *db, struct ph_id tenant)
 {
     struct making *making = ph_arena_new_of(call->req->arena, struct making);
-    struct ph_api_key key = {.tenant = call->tenant, .created_by = call->api_key};
+    struct ph_api_key key = {.tenant = tenant};
     struct ph_faults faults = {0};
     json_t *body = ph_body_object(call);
 
     if (!body)
         return;
     read_key(call, &faults, body, &key);
+    if (call->identity.kind != PH_CREDENTIAL_OPERATOR)
+        key.created_by = call->api_key;
     making->call = call;
     if (!ph_faults_answer(call, &faults))
-        ph_api_key_create(call->api->db, call->req->arena, &key, making->token, on_made, making);
+        ph_api_key_create(db, call->req->arena, &key, making->token, on_made, making);
+}
+
+void ph_api_api_key_create(struct ph_call *call)
+{
+    ph_api_key_create_for(call, call->api->db, call->tenant);
 }
 
 static void on_deleted(void *ctx, enum ph_err err)

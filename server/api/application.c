@@ -236,6 +236,7 @@ static void on_deleted(void *ctx, enum ph_err err)
 {
     struct ph_call *call = ctx;
 
+    call->ends_credentials = true; /* those that are good for this application */
     if (err != PH_OK)
         ph_answer_error(call, err, NULL);
     else

@@ -31,7 +31,7 @@ struct ph_auth {
     struct ph_loop *loop;
     struct ph_db *db;
     const struct ph_auth_news *news;
-    struct ph_str jwt_secret;
+    struct ph_auth_options options;
     struct ph_timer used_timer;
     struct ph_arena *used_arena; /* of the statement that stores uses; NULL: none is under way */
     uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES];
@@ -49,15 +49,14 @@ struct question {
 
 static void store_uses(struct ph_timer *timer);
 
-struct ph_auth *ph_auth_new(struct ph_loop *loop, struct ph_db *db, const struct ph_auth_news *news,
-                            struct ph_str jwt_secret)
+struct ph_auth *ph_auth_new(struct ph_loop *loop, const struct ph_auth_options *options)
 {
     struct ph_auth *auth = ph_calloc(1, sizeof(*auth));
 
     auth->loop = loop;
-    auth->db = db;
-    auth->news = news;
-    auth->jwt_secret = jwt_secret;
+    auth->options = *options;
+    auth->db = options->db;
+    auth->news = options->news;
     auth->used_timer.on_timer = store_uses;
     randombytes_buf(auth->secret, sizeof(auth->secret));
     return auth;
@@ -93,7 +92,7 @@ bool ph_auth_well_formed(const struct ph_auth *auth, struct ph_str token)
     return ph_token_well_formed(token, PH_API_KEY_PREFIX) ||
            ph_token_well_formed(token, PH_PORTAL_TOKEN_PREFIX) ||
            ph_token_well_formed(token, PH_POLLER_TOKEN_PREFIX) ||
-           (auth->jwt_secret.len > 0 && ph_jwt_well_formed(token));
+           (auth->options.jwt_secret.len > 0 && ph_jwt_well_formed(token));
 }
 
 static struct entry *set_of(struct ph_auth *auth, struct ph_str token, uint8_t tag[TAG_BYTES])
@@ -177,23 +176,43 @@ static void remember(struct ph_auth *auth, struct ph_str token, const struct ph_
     note_use(auth, at);
 }
 
+/* With what this node knows of the tenant. */
+static struct ph_identity complete(struct ph_auth *auth, const struct ph_identity *found)
+{
+    struct ph_identity identity = *found;
+    int64_t *per_second = identity.standing.quotas.per_second;
+
+    for (int i = 0; i < PH_RATE_CLASSES; i++) {
+        if (per_second[i] < 0)
+            per_second[i] = auth->options.per_second[i];
+        if (per_second[i] > PH_RATE_MAX)
+            per_second[i] = PH_RATE_MAX;
+    }
+    identity.rates = ph_rate_table_get(auth->options.rates, identity.tenant);
+    return identity;
+}
+
 static void on_found(void *ctx, enum ph_err err, const struct ph_identity *found)
 {
     struct question *question = ctx;
     struct ph_auth *auth = question->auth;
     int64_t for_ms = PH_AUTH_CACHE_MS;
+    struct ph_identity identity;
     uint32_t epoch;
 
     if (err != PH_OK) {
         question->done(question->ctx, err == PH_ERR_NOT_FOUND ? PH_ERR_AUTH : err, NULL);
         return;
     }
+    identity = complete(auth, found);
+    if (identity.standing.quotas.messages_per_day >= 0)
+        for_ms = PH_AUTH_CACHE_LIMITED_MS;
     if (found->expires_ms != 0 && found->expires_ms - ph_clock_wall_ms() < for_ms)
         for_ms = found->expires_ms - ph_clock_wall_ms();
     epoch = ph_auth_news_epoch(auth->news, found->tenant);
     if (for_ms > 0 && question->changes == ph_auth_news_changes(auth->news))
-        remember(auth, question->token, found, epoch, for_ms);
-    question->done(question->ctx, PH_OK, found);
+        remember(auth, question->token, &identity, epoch, for_ms);
+    question->done(question->ctx, PH_OK, &identity);
 }
 
 static void resolve_jwt(struct question *question, struct ph_arena *arena)
@@ -201,7 +220,8 @@ static void resolve_jwt(struct question *question, struct ph_arena *arena)
     struct ph_auth *auth = question->auth;
     struct ph_jwt_claims claims;
 
-    if (ph_jwt_verify(auth->jwt_secret, question->token, ph_clock_wall_ms(), &claims) == PH_OK)
+    if (ph_jwt_verify(auth->options.jwt_secret, question->token, ph_clock_wall_ms(), &claims) ==
+        PH_OK)
         ph_jwt_identity_find(auth->db, arena, &claims, on_found, question);
     else
         question->done(question->ctx, PH_ERR_AUTH, NULL);

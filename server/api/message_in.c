@@ -267,6 +267,25 @@ static void read_raw_body(struct reader *r)
     r->in->item.body = body;
 }
 
+/* A payload is no larger, and kept no longer, than the tenant's quotas allow. */
+static void apply_quotas(struct reader *r)
+{
+    const struct ph_quotas *quotas = &r->call->identity.standing.quotas;
+    struct ph_new_message *message = &r->in->item.message;
+    int64_t kept_until_ms;
+
+    if (quotas->payload_bytes >= 0 && (int64_t)r->fields[PAYLOAD].raw.len > quotas->payload_bytes)
+        fault(r, "payload",
+              ph_arena_printf(r->call->req->arena, "has more than the %lld bytes of the quota",
+                              (long long)quotas->payload_bytes),
+              "value_error.quota");
+    if (quotas->retention_days < 0)
+        return;
+    kept_until_ms = ph_clock_wall_ms() + quotas->retention_days * DAY_MS;
+    if (message->expires_ms == 0 || message->expires_ms > kept_until_ms)
+        message->expires_ms = kept_until_ms;
+}
+
 static void read_members(struct reader *r)
 {
     struct ph_ingest_item *item = &r->in->item;
@@ -291,6 +310,7 @@ static void read_members(struct reader *r)
     message->expires_ms = read_expiry(r, RETENTION_DAYS, r->in->is_broadcast ? 1 : 5, 90, DAY_MS);
     if (is_given(&r->fields[RETENTION_HOURS]))
         message->expires_ms = read_expiry(r, RETENTION_HOURS, 1, 2160, HOUR_MS);
+    apply_quotas(r);
     if (!r->in->is_broadcast)
         read_application(r);
     if (is_given(&r->fields[DELIVER_AT]) || is_given(&r->fields[DELIVER_IN]))

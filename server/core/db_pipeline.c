@@ -113,11 +113,13 @@ static bool is_class(const char *sqlstate, const char *class)
 
 static enum ph_err err_of(const char *sqlstate)
 {
-    if (strcmp(sqlstate, "23505") == 0)
+    if (strcmp(sqlstate, "23505") == 0 || strcmp(sqlstate, "23503") == 0)
         return PH_ERR_CONFLICT;
     if (strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0 ||
         strcmp(sqlstate, "55P03") == 0)
         return PH_ERR_DB_RETRY;
+    if (strcmp(sqlstate, "PH001") == 0) /* check_quota() */
+        return PH_ERR_QUOTA;
     if (is_class(sqlstate, "08") || strcmp(sqlstate, "57P01") == 0 ||
         strcmp(sqlstate, "57P02") == 0 || strcmp(sqlstate, "57P03") == 0 ||
         strcmp(sqlstate, "40003") == 0)

@@ -6,6 +6,7 @@
 #include "posthorn/dispatcher.h"
 #include "posthorn/log.h"
 #include "posthorn/task.h"
+#include "posthorn/tenant.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,10 @@
 /* The same as for tasks, for expired payloads. */
 #define CLEAR_MS       (60 * 1000)
 #define CLEAR_AGAIN_MS 50
+/* And for the data of deleted tenants. */
+#define PURGE_ROWS     5000
+#define PURGE_MS       2000
+#define PURGE_AGAIN_MS 20
 
 struct ph_task_worker {
     struct ph_loop *loop;
@@ -28,6 +33,8 @@ struct ph_task_worker {
     int idle;                          /* kinds of which none was due, one behind the other */
     struct ph_arena *clear_arena;      /* likewise */
     struct ph_timer clear_timer;
+    struct ph_arena *purge_arena; /* likewise */
+    struct ph_timer purge_timer;
     struct ph_timer counts_timer;
     bool counts_in_flight;
     bool paused;
@@ -110,6 +117,26 @@ static void clear(struct ph_timer *timer)
     ph_payloads_clear(worker->db, worker->clear_arena, cleared, worker);
 }
 
+static void purged(void *ctx, enum ph_err err, int32_t n)
+{
+    struct ph_task_worker *worker = ctx;
+
+    ph_arena_free(worker->purge_arena);
+    worker->purge_arena = NULL;
+    if (!worker->paused)
+        ph_timer_set(worker->loop, &worker->purge_timer,
+                     ph_loop_now_ms(worker->loop) +
+                         (err == PH_OK && n > 0 ? PURGE_AGAIN_MS : PURGE_MS));
+}
+
+static void purge(struct ph_timer *timer)
+{
+    struct ph_task_worker *worker = ph_container_of(timer, struct ph_task_worker, purge_timer);
+
+    worker->purge_arena = ph_arena_new();
+    ph_tenants_purge(worker->db, worker->purge_arena, PURGE_ROWS, purged, worker);
+}
+
 static void counts_stored(enum ph_err err, void *ctx)
 {
     (void)err;
@@ -141,6 +168,7 @@ struct ph_task_worker *ph_task_worker_new(struct ph_loop *loop, struct ph_node *
     worker->node = node;
     worker->timer.on_timer = step;
     worker->clear_timer.on_timer = clear;
+    worker->purge_timer.on_timer = purge;
     worker->counts_timer.on_timer = store_counts;
     worker->db = ph_db_new(loop, &(struct ph_db_options){
                                      .conninfo = node->config->database_url,
@@ -151,6 +179,7 @@ struct ph_task_worker *ph_task_worker_new(struct ph_loop *loop, struct ph_node *
                                  });
     go_on_in(worker, POLL_MS);
     ph_timer_set(loop, &worker->clear_timer, ph_loop_now_ms(loop) + POLL_MS);
+    ph_timer_set(loop, &worker->purge_timer, ph_loop_now_ms(loop) + PURGE_MS);
     ph_timer_set(loop, &worker->counts_timer, ph_loop_now_ms(loop) + COUNTS_MS);
     return worker;
 }
@@ -160,6 +189,7 @@ void ph_task_worker_pause(struct ph_task_worker *worker)
     worker->paused = true;
     ph_timer_clear(worker->loop, &worker->timer);
     ph_timer_clear(worker->loop, &worker->clear_timer);
+    ph_timer_clear(worker->loop, &worker->purge_timer);
 }
 
 void ph_task_worker_free(struct ph_task_worker *worker)

@@ -41,6 +41,7 @@ struct waiting {
     enum ph_err err;
     struct ph_id id;
     void (*each)(const struct ph_api_key *key, void *ctx);
+    void (*each_tenant)(const struct ph_tenant *tenant, void *ctx);
     void *ctx;
 };
 
@@ -79,6 +80,36 @@ static void on_keys(void *ctx, enum ph_err err, const struct ph_api_key *keys, s
     for (size_t i = 0; i < n; i++)
         waiting->each(&keys[i], waiting->ctx);
     on_plain(ctx, err);
+}
+
+static void on_tenant(void *ctx, enum ph_err err, const struct ph_tenant *tenant)
+{
+    struct waiting *waiting = ctx;
+    if (tenant != NULL)
+        waiting->id = tenant->id;
+    on_plain(ctx, err);
+}
+
+static void on_tenants(void *ctx, enum ph_err err, const struct ph_tenant *tenants, size_t n,
+                       bool done)
+{
+    struct waiting *waiting = ctx;
+    (void)done;
+    for (size_t i = 0; i < n; i++)
+        waiting->each_tenant(&tenants[i], waiting->ctx);
+    on_plain(ctx, err);
+}
+
+enum ph_err ph_operator_make_tenant(struct ph_operator *operator, struct ph_str name,
+                                    struct ph_id *out)
+{
+    struct ph_tenant_admin_change change = {.set = PH_TENANT_ADMIN_NAME, .name = name};
+    struct waiting waiting = {.done = false};
+    ph_tenant_create(operator->db, operator->arena, &change, on_tenant, &waiting);
+    enum ph_err err = wait_for(operator, & waiting);
+    if (err == PH_OK)
+        *out = waiting.id;
+    return err;
 }
 
 enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str token)
@@ -201,9 +232,10 @@ static int report_absent(const struct options *options, enum ph_id_kind kind, st
 static int tenant_create(struct ph_operator *op, const struct options *options)
 {
     struct ph_id id;
-    enum ph_err err = ph_tenant_create(op->loop, op->db, options->name, &id);
-    if (err == PH_ERR_VALIDATION)
+    if (options->name.len == 0 || options->name.len > PH_TENANT_NAME_MAX ||
+        !ph_str_is_text(options->name))
         return report_name(options, PH_TENANT_NAME_MAX);
+    enum ph_err err = ph_operator_make_tenant(op, options->name, &id);
     if (err != PH_OK)
         return report(options, err);
     struct output out;
@@ -220,32 +252,72 @@ static int tenant_create(struct ph_operator *op, const struct options *options)
     return PH_EXIT_OK;
 }
 
+static void list_tenant(const struct ph_tenant *tenant, void *ctx)
+{
+    struct output *out = ctx;
+    if (!out->json) {
+        add_line(out, PH_ID_TENANT, tenant->id, tenant->name);
+        return;
+    }
+    ph_jw_object_begin(&out->writer);
+    member_id(out, "id", PH_ID_TENANT, tenant->id);
+    member_str(out, "name", tenant->name);
+    member_str(out, "plan", tenant->plan);
+    member_time(out, "createdAt", tenant->created_ms);
+    member_time(out, "suspendedAt", tenant->suspended_ms);
+    ph_jw_object_end(&out->writer);
+}
+
 static int tenant_list(struct ph_operator *op, const struct options *options)
 {
-    struct ph_tenant *tenants;
-    size_t n;
-    enum ph_err err = ph_tenant_list(op->loop, op->db, op->arena, &tenants, &n);
-    if (err != PH_OK)
-        return report(options, err);
     struct output out;
+    struct ph_list all = {.limit = INT32_MAX};
+    struct waiting waiting = {.each_tenant = list_tenant, .ctx = &out};
     begin(&out, options->json);
     if (out.json)
         ph_jw_array_begin(&out.writer);
-    for (size_t i = 0; i < n; i++) {
-        if (!out.json) {
-            add_line(&out, PH_ID_TENANT, tenants[i].id, tenants[i].name);
-            continue;
-        }
-        ph_jw_object_begin(&out.writer);
-        member_id(&out, "id", PH_ID_TENANT, tenants[i].id);
-        member_str(&out, "name", tenants[i].name);
-        member_time(&out, "createdAt", tenants[i].created_ms);
-        ph_jw_object_end(&out.writer);
+    ph_tenant_list(op->db, op->arena, &all, on_tenants, &waiting);
+    enum ph_err err = wait_for(op, &waiting);
+    if (err != PH_OK) {
+        ph_buf_free(&out.buf);
+        return report(options, err);
     }
     if (out.json)
         ph_jw_array_end(&out.writer);
     finish(&out);
     return PH_EXIT_OK;
+}
+
+static int suspend(struct ph_operator *op, const struct options *options, bool suspended)
+{
+    struct ph_tenant_admin_change change = {.set = PH_TENANT_ADMIN_SUSPENDED,
+                                            .suspended = suspended};
+    struct waiting waiting = {.done = false};
+    ph_tenant_change(op->db, op->arena, options->tenant, &change, on_tenant, &waiting);
+    enum ph_err err = wait_for(op, &waiting);
+    if (err == PH_ERR_NOT_FOUND)
+        return report_absent(options, PH_ID_TENANT, options->tenant);
+    return err == PH_OK ? PH_EXIT_OK : report(options, err);
+}
+
+static int tenant_suspend(struct ph_operator *op, const struct options *options)
+{
+    return suspend(op, options, true);
+}
+
+static int tenant_resume(struct ph_operator *op, const struct options *options)
+{
+    return suspend(op, options, false);
+}
+
+static int tenant_delete(struct ph_operator *op, const struct options *options)
+{
+    struct waiting waiting = {.done = false};
+    ph_tenant_delete(op->db, op->arena, options->tenant, on_plain, &waiting);
+    enum ph_err err = wait_for(op, &waiting);
+    if (err == PH_ERR_NOT_FOUND)
+        return report_absent(options, PH_ID_TENANT, options->tenant);
+    return err == PH_OK ? PH_EXIT_OK : report(options, err);
 }
 
 static void member_expiry(struct output *out, const struct ph_api_key *key)
@@ -538,12 +610,18 @@ int ph_role_tenant(int argc, char **argv)
     static const char usage[] =
         "usage: posthorn tenant create --name NAME [--json]\n"
         "       posthorn tenant list [--json]\n"
+        "       posthorn tenant suspend --tenant org_...\n"
+        "       posthorn tenant resume --tenant org_...\n"
+        "       posthorn tenant delete --tenant org_...\n"
         "\n"
-        "Makes a tenant in the database of POSTHORN_DATABASE_URL, or lists them.\n";
+        "Makes a tenant in the database of POSTHORN_DATABASE_URL, or lists them. A suspended "
+        "tenant\n"
+        "may do nothing, and its deliveries wait. A deleted one's keys end at once; its data are\n"
+        "removed by the running nodes, bit by bit.\n";
     static const struct action actions[] = {
-        {"create", tenant_create, NAME | AS_JSON, NAME},
-        {"list", tenant_list, AS_JSON, 0},
-        {NULL, NULL, 0, 0},
+        {"create", tenant_create, NAME | AS_JSON, NAME}, {"list", tenant_list, AS_JSON, 0},
+        {"suspend", tenant_suspend, TENANT, TENANT},     {"resume", tenant_resume, TENANT, TENANT},
+        {"delete", tenant_delete, TENANT, TENANT},       {NULL, NULL, 0, 0},
     };
     return run(argc, argv, actions, usage);
 }

@@ -20,6 +20,9 @@ void ph_operator_close(struct ph_operator *operator);
 
 /* Whether the key is in the database and has not expired. NOT_FOUND: it is not. */
 PH_MUST_CHECK enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str token);
+/* Makes a tenant. */
+PH_MUST_CHECK enum ph_err ph_operator_make_tenant(struct ph_operator *operator, struct ph_str name,
+                                                  struct ph_id *out);
 /* Makes a key like this one, whose id it writes there. NOT_FOUND: no such tenant. */
 PH_MUST_CHECK enum ph_err ph_operator_make_key(struct ph_operator *operator,
                                                struct ph_api_key * key,

@@ -23,9 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DATABASE_WAIT_S 1
-#define COURIERS_MAX    64
-#define JWT_SECRET_MIN  16
+#define DATABASE_WAIT_S    1
+#define COURIERS_MAX       64
+#define JWT_SECRET_MIN     16
+#define OPERATOR_TOKEN_MIN 32
 
 /* Everything that runs, in the order of its start. */
 struct server {
@@ -112,6 +113,10 @@ static enum ph_err check_settings(struct server *s)
     }
     if (*config->jwt_secret && strlen(config->jwt_secret) < JWT_SECRET_MIN) {
         ph_buf_add_c(&s->problems, "POSTHORN_JWT_SECRET is shorter than 16 bytes\n");
+        err = PH_ERR_CONFIG;
+    }
+    if (*config->operator_token && strlen(config->operator_token) < OPERATOR_TOKEN_MIN) {
+        ph_buf_add_c(&s->problems, "POSTHORN_OPERATOR_TOKEN is shorter than 32 bytes\n");
         err = PH_ERR_CONFIG;
     }
     if (s->keyring && *config->master_key_new &&
@@ -258,6 +263,7 @@ static enum ph_err start_node(struct server *s)
     int wanted = s->config->delivery_threads ? (int)s->config->delivery_threads : cores_half();
 
     node->config = s->config;
+    node->rates = ph_rate_table_new();
     node->keyring = s->keyring;
     node->guard = s->guard;
     node->proxy = s->proxy;
@@ -414,6 +420,8 @@ int ph_serve_run(const struct ph_config *config, const struct ph_serve_options *
     ph_proxy_free(s->proxy);
     ph_keyring_free(s->keyring);
     ph_counts_free(s->node->counts);
+    if (s->node)
+        ph_rate_table_free(s->node->rates);
     free(s->node);
     ph_buf_free(&s->problems);
     ph_buf_free(&s->url);

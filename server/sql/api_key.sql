@@ -28,7 +28,7 @@ WITH gone AS (
 SELECT announce('auth:' || tenant_id::text) FROM gone
 
 -- name: api_key_find
-SELECT id, tenant_id, scope, expires_at
+SELECT id, tenant_id, scope, expires_at, standing(tenant_id)
 FROM api_keys
 WHERE key_hash = $1::bytea AND (expires_at IS NULL OR expires_at > now())
 

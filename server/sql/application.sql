@@ -66,9 +66,9 @@ WITH gone AS (
     DELETE FROM applications
     WHERE id = CASE WHEN $1::uuid IS NULL
                     THEN (SELECT id FROM applications WHERE tenant_id = current_tenant() AND uid = $2::text) ELSE $1 END
-    RETURNING id
+    RETURNING id, tenant_id
 )
-SELECT id, announce('app:' || id::text),
+SELECT id, announce('app:' || id::text), announce('auth:' || tenant_id::text),
        (SELECT count(announce('ep:' || e.id::text)) FROM endpoints e
         WHERE e.application_id = gone.id)
 FROM gone

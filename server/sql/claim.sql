@@ -19,7 +19,7 @@ SELECT count(*)::int4 FROM scheduled
 -- row has changed since this statement's snapshot (deliveries joined that it cannot see) stays due, so that none is
 -- forgotten. One whose row is locked, by outcomes or by another node, is looked at again in a moment.
 --
--- A paused or disabled endpoint is held; its change ends that, and so does time, should the news of it be lost. A throttled
+-- A paused or disabled endpoint is held, and so is one of a suspended tenant; its change ends that, and so does time, should the news of it be lost. A throttled
 -- one gives no more than its bucket holds: a second's worth at most. An ordered one gives its oldest messages and is held for
 -- this node until they are done; its jobs come one behind the other.
 -- name: claim_due
@@ -53,7 +53,8 @@ WITH RECURSIVE held AS (
     ) s
     LIMIT $2::int4
 ), due AS MATERIALIZED (
-    SELECT s.endpoint_id, s.changes <> seen.changes AS changed, coalesce(e.paused OR e.disabled OR e.polled, false) AS stopped,
+    SELECT s.endpoint_id, s.changes <> seen.changes AS changed, coalesce(e.paused OR e.disabled OR e.polled OR
+                    (SELECT t.suspended_at IS NOT NULL FROM tenants t WHERE t.id = e.tenant_id), false) AS stopped,
            coalesce(e.ordering = 'fifo', false) AS ordered, nullif(e.throttle_rate, 0) AS rate,
            least(nullif(e.throttle_rate, 0),
                  coalesce(s.tokens + nullif(e.throttle_rate, 0)
@@ -144,7 +145,8 @@ FROM rest WHERE (changed OR next_at IS NULL OR next_at <= now()) AND NOT busy AN
 WITH released AS (
     UPDATE endpoint_schedule s SET held_until = '-infinity', changes = s.changes + 1
     WHERE s.endpoint_id = $1::uuid AND s.held_until > now() AND s.busy_node IS NULL
-      AND (SELECT e.disabled OR e.paused FROM endpoints e WHERE e.id = s.endpoint_id) IS NOT TRUE
+      AND (SELECT e.disabled OR e.paused OR t.suspended_at IS NOT NULL
+           FROM endpoints e JOIN tenants t ON t.id = e.tenant_id WHERE e.id = s.endpoint_id) IS NOT TRUE
     RETURNING 1
 )
 SELECT count(*)::int4 FROM released

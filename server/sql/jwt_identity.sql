@@ -1,6 +1,6 @@
 -- The tenant with id $1 or another server's id $2, and its application $3.
 -- name: jwt_identity_find
-SELECT t.id, a.id, a.uid
+SELECT t.id, a.id, a.uid, standing(t.id)
 FROM tenants t LEFT JOIN applications a ON a.tenant_id = t.id AND a.id = $3::uuid AND NOT a.internal
 WHERE t.id = coalesce($1::uuid, (SELECT f.id FROM tenants f WHERE f.foreign_id = $2::text))
 

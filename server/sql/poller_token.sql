@@ -34,6 +34,6 @@ ORDER BY t.id DESC LIMIT 1
 
 -- Whose token it is. Role engine.
 -- name: poller_token_find
-SELECT t.id, t.tenant_id, e.application_id, a.uid, e.id, e.uid, t.expires_at
+SELECT t.id, t.tenant_id, e.application_id, a.uid, e.id, e.uid, t.expires_at, standing(t.tenant_id)
 FROM poller_tokens t JOIN endpoints e ON e.id = t.endpoint_id JOIN applications a ON a.id = e.application_id
 WHERE t.token_hash = $1::bytea AND (t.expires_at IS NULL OR t.expires_at > now()) AND e.polled

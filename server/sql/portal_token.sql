@@ -12,7 +12,7 @@ RETURNING id
 
 -- Whose token it is. Role engine.
 -- name: portal_token_find
-SELECT t.id, t.tenant_id, t.application_id, a.uid, t.read_only, t.expires_at
+SELECT t.id, t.tenant_id, t.application_id, a.uid, t.read_only, t.expires_at, standing(t.tenant_id)
 FROM portal_tokens t JOIN applications a ON a.id = t.application_id
 WHERE t.token_hash = $1::bytea AND t.expires_at > now()
 

@@ -1,7 +1,7 @@
 -- The version of an endpoint's configuration grows with the endpoint's and with the tenant's.
 -- name: subscriptions_load
 SELECT a.id, a.uid, a.config_version, e.id, e.version + t.version, e.disabled, e.url, e.event_types, e.channels, e.headers_sealed,
-       e.paused, e.ordering = 'fifo', e.throttle_rate, e.retry_schedule,
+       e.paused OR t.suspended_at IS NOT NULL, e.ordering = 'fifo', e.throttle_rate, e.retry_schedule,
        coalesce(e.signature_profile, t.signature_profile), t.header_prefix, coalesce(e.signature_header, t.signature_header),
        e.mtls_sealed, e.oauth_sealed, e.filter,
        s.id, s.sealed, s.expires_at, s.kind
@@ -17,7 +17,7 @@ ORDER BY e.id, s.expires_at DESC NULLS FIRST, s.id DESC
 
 -- name: endpoint_configs_load
 SELECT e.application_id, e.tenant_id, NULL::bigint, e.id, e.version + t.version, e.disabled, e.url, e.event_types, e.channels,
-       e.headers_sealed, e.paused, e.ordering = 'fifo', e.throttle_rate, e.retry_schedule,
+       e.headers_sealed, e.paused OR t.suspended_at IS NOT NULL, e.ordering = 'fifo', e.throttle_rate, e.retry_schedule,
        coalesce(e.signature_profile, t.signature_profile), t.header_prefix, coalesce(e.signature_header, t.signature_header),
        e.mtls_sealed, e.oauth_sealed, e.filter,
        s.id, s.sealed, s.expires_at, s.kind

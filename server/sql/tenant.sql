@@ -1,9 +1,3 @@
--- name: tenant_create
-INSERT INTO tenants (id, name) VALUES ($1::uuid, $2::text)
-
--- name: tenant_list
-SELECT id, name, created_at FROM tenants ORDER BY id
-
 -- name: tenant_get
 SELECT id, name, header_prefix, signature_profile, signature_header, retry_schedule, created_at, updated_at, public_catalog,
        catalog_slug

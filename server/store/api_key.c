@@ -107,6 +107,7 @@ static void on_found(struct ph_db_req *req, enum ph_err err, PGresult *res)
         identity.tenant = ph_db_id(res, 0, 1);
         identity.access = access_of(res, 0, 2);
         identity.expires_ms = ph_db_is_null(res, 0, 3) ? 0 : ph_db_time(res, 0, 3);
+        err = ph_standing_parse(ph_db_str(res, 0, 4), &identity.standing);
     }
     op->done.found(op->ctx, err, err == PH_OK ? &identity : NULL);
 }

@@ -71,6 +71,7 @@ static void on_found(struct ph_db_req *req, enum ph_err err, PGresult *res)
         ph_identity_set_uid(&identity, ph_db_str(res, 0, 2));
         identity.expires_ms = op->claims.expires_ms;
         identity.credential = credential_of(&identity);
+        err = ph_standing_parse(ph_db_str(res, 0, 3), &identity.standing);
     }
     op->done(op->ctx, err, err == PH_OK ? &identity : NULL);
 }

@@ -87,6 +87,7 @@ static void on_found(struct ph_db_req *req, enum ph_err err, PGresult *res)
         ph_identity_set_poller(&identity, ph_db_id(res, 0, 4), ph_db_str(res, 0, 5));
         identity.access = PH_ACCESS_ALL;
         identity.expires_ms = ph_db_is_null(res, 0, 6) ? 0 : ph_db_time(res, 0, 6);
+        err = ph_standing_parse(ph_db_str(res, 0, 7), &identity.standing);
     }
     op->done.found(op->ctx, err, err == PH_OK ? &identity : NULL);
 }

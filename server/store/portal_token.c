@@ -58,6 +58,7 @@ static void on_found(struct ph_db_req *req, enum ph_err err, PGresult *res)
         ph_identity_set_uid(&identity, ph_db_str(res, 0, 3));
         identity.access = ph_db_bool(res, 0, 4) ? PH_ACCESS_READ : PH_ACCESS_ALL;
         identity.expires_ms = ph_db_time(res, 0, 5);
+        err = ph_standing_parse(ph_db_str(res, 0, 6), &identity.standing);
     }
     op->done.found(op->ctx, err, err == PH_OK ? &identity : NULL);
 }

@@ -91,8 +91,8 @@ def test_only_what_is_meant_for_portals_is_open(api, app, portal, read_only):
         if scope == "PUBLIC" or not path.startswith("/api/v1/") or path.endswith("/logout"):
             continue
         at = re.sub(r"{\w+}", "x_y", path.removeprefix("/api/v1").replace("{app_id}", app["id"]))
-        response = user.request(method, at, content=b"[")
-        assert (response.status_code == 403) == (scope not in allowed), (method, path, response.status_code)
+        status = user.status(method, at, content=b"[")
+        assert (status == 403) == (scope not in allowed), (method, path, status)
     api.expect(200, "GET", f"/app/{app['id']}")
 
 
@@ -107,7 +107,7 @@ def test_nothing_of_another_application_is_open(api, other, app, portal):
             continue
         for name in (strangers[0]["id"], strangers[0]["uid"], strangers[1]["id"], strangers[1]["uid"]):
             at = path.removeprefix("/api/v1").replace("{app_id}", name).replace("{endpoint_id}", endpoint).replace("{msg_id}", message)
-            assert user.request(method, re.sub(r"{\w+}", "x_y", at), json={}).status_code == 403, (method, at)
+            assert user.status(method, re.sub(r"{\w+}", "x_y", at), json={}) == 403, (method, at)
     own = f"/app/{app['id']}"
     user.expect(404, "GET", f"{own}/endpoint/{endpoint}")
     user.expect(404, "GET", f"{own}/msg/{message}")

@@ -43,6 +43,11 @@ class Api:
             self._check(response)
         return response
 
+    def status(self, method, path, **more):
+        """The status alone, of an answer that may never end."""
+        with self.http.stream(method, f"{self.url}/api/v1{path}", **more) as response:
+            return response.status_code
+
     def get(self, path, **more):
         return self.request("GET", path, **more)
 

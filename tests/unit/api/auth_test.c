@@ -19,6 +19,7 @@ static struct ph_identity next_key;
 static int asked, used;
 static void (*while_asked)(void);
 static struct ph_auth_news news;
+static struct ph_rate_table *rates;
 
 void ph_api_key_find(struct ph_db *db, struct ph_arena *arena, struct ph_str key,
                      ph_identity_done done, void *ctx)
@@ -202,18 +203,41 @@ static void test_uses_are_noted_once(void **state)
     assert_int_equal(used, 2);
 }
 
+static void test_quotas_go_before_what_the_instance_says(void **state)
+{
+    struct ph_identity identity;
+
+    (void)state;
+    next_key.standing.quotas.per_second[PH_RATE_READ] = -1;
+    next_key.standing.quotas.per_second[PH_RATE_WRITE] = -1;
+    next_key.standing.quotas.per_second[PH_RATE_SEND] = 3;
+    assert_int_equal(resolve(ONE), PH_OK);
+    assert_true(ph_auth_lookup(auth, ONE, &identity));
+    assert_int_equal(identity.standing.quotas.per_second[PH_RATE_READ], 5);
+    assert_int_equal(identity.standing.quotas.per_second[PH_RATE_WRITE], 0);
+    assert_int_equal(identity.standing.quotas.per_second[PH_RATE_SEND], 3);
+    assert_ptr_equal(identity.rates, ph_rate_table_get(rates, identity.tenant));
+}
+
 static int set_up(void **state)
 {
     (void)state;
     loop = ph_loop_new();
-    auth = ph_auth_new(loop, (struct ph_db *)&news, &news, PH_STR_NONE); /* never looked into */
+    rates = ph_rate_table_new();
+    auth = ph_auth_new(
+        loop, &(struct ph_auth_options){.db = (struct ph_db *)&news, /* never looked into */
+                                        .news = &news,
+                                        .rates = rates,
+                                        .per_second = {5, 0, 7}});
     ph_auth_news_heard(&news, ph_clock_mono_ms() + 60000);
     used = 0;
     while_asked = NULL;
     arena = ph_arena_new();
     asked = 0;
     next_err = PH_OK;
-    next_key = (struct ph_identity){.credential = ph_id_floor(1000), .tenant = ph_id_floor(2000)};
+    next_key = (struct ph_identity){.credential = ph_id_floor(1000),
+                                    .tenant = ph_id_floor(2000),
+                                    .standing.quotas.messages_per_day = -1};
     return 0;
 }
 
@@ -222,6 +246,7 @@ static int tear_down(void **state)
     (void)state;
     ph_arena_free(arena);
     ph_auth_free(auth);
+    ph_rate_table_free(rates);
     ph_loop_free(loop);
     return 0;
 }
@@ -239,6 +264,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_news_little_is_trusted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_uses_are_noted_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_quotas_go_before_what_the_instance_says, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded_and_new_keys_win, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
