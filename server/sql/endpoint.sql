@@ -1,7 +1,7 @@
 -- Endpoints with their secrets and headers.
 --
 -- $1 is the tenant, $2 the application's id or $3 its uid (the other one is NULL); where an endpoint is named, $4 is its id
--- or $5 its uid.
+-- or $5 its uid. OFFSET 0 keeps that a value of its own, which row-level security lets an index look for.
 --
 -- A statement that changes something locks the application's row first and the endpoint's second, so that two of them
 -- never wait for each other, and grows both versions: a message whose subscriptions are older is matched again.
@@ -51,9 +51,12 @@ WITH app AS (
 SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
        e.created_at, e.updated_at, e.signature_profile, e.signature_header,
        e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter
-FROM app JOIN endpoints e ON e.application_id = app.id
+FROM app
+CROSS JOIN LATERAL (
+    SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = app.id AND u.uid = $5::text)) AS id OFFSET 0
+) w
+JOIN endpoints e ON e.id = w.id AND e.application_id = app.id
 WHERE e.tenant_id = $1
-  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = app.id AND u.uid = $5::text))
 
 -- Makes the endpoint $4 and its first secret $5, of kind $17. No row: no such application.
 -- name: endpoint_create
@@ -86,11 +89,14 @@ FROM e
 -- name: endpoint_update
 WITH target AS MATERIALIZED (
     SELECT e.id, e.application_id, e.disabled
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), app AS (
     UPDATE applications a SET config_version = config_version + 1
     FROM target WHERE a.id = target.application_id
@@ -129,11 +135,14 @@ FROM e
 -- name: endpoint_delete
 WITH target AS MATERIALIZED (
     SELECT e.id, e.application_id
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), app AS (
     UPDATE applications a SET config_version = config_version + 1
     FROM target WHERE a.id = target.application_id
@@ -151,12 +160,14 @@ FROM e
 -- name: endpoint_secret
 SELECT s.id, s.sealed, s.kind
 FROM applications a
-JOIN endpoints e ON e.application_id = a.id
+CROSS JOIN LATERAL (
+    SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+) w
+JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
 JOIN endpoint_secrets s ON s.endpoint_id = e.id
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND s.tenant_id = $1 AND s.expires_at IS NULL
   AND a.id = CASE WHEN $2::uuid IS NULL
                   THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ORDER BY s.id DESC LIMIT 1
 
 -- Makes $6 of kind $10 the current secret; the one before signs along for $8 seconds, with 0 it is deleted. Nothing changes and
@@ -166,11 +177,14 @@ WITH target AS MATERIALIZED (
     SELECT e.id, e.application_id, e.version,
            (SELECT count(*) FROM endpoint_secrets o
             WHERE o.endpoint_id = e.id AND o.tenant_id = $1::uuid AND o.expires_at > now()) AS old_secrets
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1 AND e.tenant_id = $1
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), app AS (
     UPDATE applications a SET config_version = config_version + 1
     FROM target
@@ -201,11 +215,14 @@ FROM target LEFT JOIN LATERAL (
 
 -- name: endpoint_headers
 SELECT e.id, e.version, e.headers_sealed, e.headers_sensitive
-FROM applications a JOIN endpoints e ON e.application_id = a.id
+FROM applications a
+CROSS JOIN LATERAL (
+    SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+) w
+JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
   AND a.id = CASE WHEN $2::uuid IS NULL
                   THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 
 -- Replaces the headers of endpoint $2 if it still has version $3. No row: it has not.
 -- name: endpoint_headers_write
@@ -234,7 +251,10 @@ SELECT (SELECT coalesce(sum(s.success), 0)::bigint FROM delivery_stats s
         WHERE s.endpoint_id = e.id AND s.tenant_id = $1 AND s.bucket >= $6 AND s.bucket < $7) AS exhausted,
        owed.pending, owed.sending, closed.canceled, closed.skipped
 FROM applications a
-JOIN endpoints e ON e.application_id = a.id
+CROSS JOIN LATERAL (
+    SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+) w
+JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE d.attempts = 0) AS pending, count(*) FILTER (WHERE d.attempts > 0) AS sending
     FROM (
@@ -254,4 +274,3 @@ CROSS JOIN LATERAL (
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
   AND a.id = CASE WHEN $2::uuid IS NULL
                   THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))

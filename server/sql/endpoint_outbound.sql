@@ -1,11 +1,14 @@
 -- Client certificates and OAuth client credentials of endpoints. endpoint.sql says what $1 to $5 are and how changes lock.
 -- name: endpoint_outbound
 SELECT e.id, e.mtls_sealed, e.oauth_sealed
-FROM applications a JOIN endpoints e ON e.application_id = a.id
+FROM applications a
+CROSS JOIN LATERAL (
+    SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+) w
+JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
   AND a.id = CASE WHEN $2::uuid IS NULL
                   THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 
 -- Of endpoint $2: the OAuth credentials if $3, else the client certificate.
 -- name: endpoint_outbound_write

@@ -9,11 +9,14 @@ WITH named AS MATERIALIZED (
     SELECT e.application_id, e.id AS endpoint_id, e.disabled OR e.polled AS disabled,
            coalesce($6::uuid, (SELECT u.message_id FROM message_uids u
                                WHERE u.application_id = a.id AND u.tenant_id = $1 AND u.event_id = $7::text)) AS message_id
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), target AS MATERIALIZED (
     SELECT n.application_id, n.endpoint_id, m.id AS message_id, payload_is_gone(m.payload, m.expires_at) AS expired,
            n.disabled OR EXISTS (SELECT FROM unmatched_messages u WHERE u.message_id = m.id) AS refused
@@ -37,11 +40,14 @@ SELECT refused, expired FROM target
 -- name: deliveries_cancel
 WITH target AS MATERIALIZED (
     SELECT e.id
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), gone AS (
     DELETE FROM deliveries d USING (
         SELECT w.* FROM target CROSS JOIN LATERAL (
@@ -65,11 +71,14 @@ FROM target
 -- name: message_send_to
 WITH target AS MATERIALIZED (
     SELECT e.application_id, e.id, e.disabled OR e.polled AS disabled
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND NOT a.internal
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), stored AS (
     INSERT INTO messages (application_id, id, tenant_id, event_type, payload, endpoint_id)
     SELECT application_id, $6::uuid, $1, $7::text, $8::bytea, id FROM target WHERE NOT disabled

@@ -10,10 +10,13 @@
 -- name: poller_read
 WITH target AS MATERIALIZED (
     SELECT e.id, e.application_id
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND e.polled
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), place AS MATERIALIZED (
     SELECT t.id,
            coalesce($6::text::xid8, c.xid, CASE WHEN $12::uuid IS NOT NULL THEN
@@ -62,10 +65,13 @@ UNION ALL
 -- name: poller_seek
 WITH target AS MATERIALIZED (
     SELECT e.id
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND e.polled
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), place AS MATERIALIZED (
     SELECT t.id,
            coalesce((SELECT min(f.xid) FROM (SELECT p.xid FROM poller_messages p

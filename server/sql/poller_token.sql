@@ -5,10 +5,13 @@
 -- name: poller_token_rotate
 WITH target AS MATERIALIZED (
     SELECT e.id
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND e.polled
       AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), gone AS (
     DELETE FROM poller_tokens t USING target
     WHERE t.endpoint_id = target.id AND (t.expires_at <= now() OR $10::bigint = 0)
@@ -25,10 +28,13 @@ SELECT id, created_at, expires_at, token_end, announce('auth:' || $1::text) FROM
 -- The newest that has not ended. No row: there is none.
 -- name: poller_token_get
 SELECT t.id, t.created_at, t.expires_at, t.token_end
-FROM applications a JOIN endpoints e ON e.application_id = a.id JOIN poller_tokens t ON t.endpoint_id = e.id
+FROM applications a
+CROSS JOIN LATERAL (
+    SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+) w
+JOIN endpoints e ON e.id = w.id AND e.application_id = a.id JOIN poller_tokens t ON t.endpoint_id = e.id
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1 AND e.polled AND t.tenant_id = $1
   AND a.id = coalesce($2::uuid, (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text))
-  AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
   AND (t.expires_at IS NULL OR t.expires_at > now())
 ORDER BY t.id DESC LIMIT 1
 

@@ -30,7 +30,10 @@ ORDER BY s.at
 -- name: stats_endpoint_series
 SELECT s.at, 0::bigint, s.success, s.failure, s.exhausted, s.h1, s.h2, s.h3, s.h4, s.h5, s.h6, s.h7, s.h8
 FROM applications a
-JOIN endpoints e ON e.application_id = a.id
+CROSS JOIN LATERAL (
+    SELECT coalesce($7::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $8::text)) AS id OFFSET 0
+) w
+JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
 LEFT JOIN LATERAL (
     SELECT date_bin($6::integer * interval '1 second', h.bucket, 'epoch') AS at,
            sum(h.success)::bigint AS success, sum(h.failure)::bigint AS failure, sum(h.exhausted)::bigint AS exhausted,
@@ -45,7 +48,6 @@ LEFT JOIN LATERAL (
 WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
   AND a.id = CASE WHEN $2::uuid IS NULL
                   THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-  AND e.id = coalesce($7::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $8::text))
 ORDER BY s.at
 
 -- Attempts by event type, of those $6 when it is not NULL, in hours from $4 to before $5. No row: no such application. One row
@@ -105,11 +107,14 @@ FROM owner
 -- name: stats_endpoint_backlog
 WITH target AS MATERIALIZED (
     SELECT e.id
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($5::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $6::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-      AND e.id = coalesce($5::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $6::text))
 ), waiting AS MATERIALIZED (
     SELECT d.next_at FROM target CROSS JOIN LATERAL (
         SELECT next_at FROM deliveries
@@ -125,11 +130,14 @@ FROM target
 -- name: endpoint_throttled_since
 WITH target AS MATERIALIZED (
     SELECT e.id, nullif(e.throttle_rate, 0) AS rate
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), bucket AS MATERIALIZED (
     SELECT target.id, least(rate, s.tokens + rate * greatest(0, extract(epoch FROM now() - s.refilled_at)::float8)) AS tokens
     FROM target JOIN endpoint_schedule s ON s.endpoint_id = target.id AND s.tenant_id = $1

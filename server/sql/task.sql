@@ -6,11 +6,14 @@
 -- name: task_create
 WITH target AS MATERIALIZED (
     SELECT e.id, e.application_id, e.disabled OR e.polled AS disabled
-    FROM applications a JOIN endpoints e ON e.application_id = a.id
+    FROM applications a
+    CROSS JOIN LATERAL (
+        SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
+    ) w
+    JOIN endpoints e ON e.id = w.id AND e.application_id = a.id
     WHERE a.tenant_id = $1::uuid AND e.tenant_id = $1
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-      AND e.id = coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text))
 ), made AS (
     INSERT INTO background_tasks (id, tenant_id, application_id, endpoint_id, type, params, since, until, cursor, stop)
     SELECT $6::uuid, $1, target.application_id, target.id, $7::text, $8::json, $9::uuid, $10::uuid, $11::uuid, $12::uuid
