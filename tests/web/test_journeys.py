@@ -390,6 +390,32 @@ def test_oauth_is_set_without_showing_its_secret_again(open_page, tenant, receiv
     api.expect(404, "GET", f"/app/{app['id']}/endpoint/{endpoint['id']}/oauth")
 
 
+def test_a_planned_message_is_cancelled(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app()
+    api.new_endpoint(app, receiver.url("/hook"))
+    message = api.send(app, deliverInSeconds=7200)
+    page = open_page(f"/dashboard/app/{app['id']}/msg/{message['id']}", tenant.key)
+    expect(page.get_by_text("Planned for")).to_contain_text("in 1 h")
+    page.get_by_role("button", name="Cancel it…").click()
+    page.get_by_role("button", name="Cancel the message").click()
+    expect(page.get_by_text("It is not delivered.")).to_be_visible()
+    expect(page.get_by_text("Planned for")).to_have_count(0)
+
+
+def test_another_page_begins_at_its_top(open_page, tenant):
+    for i in range(60):
+        tenant.api.new_app(name=f"Customer {i}")
+    page = open_page("/dashboard/app", tenant.key)
+    last = page.get_by_role("link", name="Customer 0", exact=True)
+    expect(page.get_by_role("link", name="Customer 59", exact=True)).to_be_visible()
+    wait_for(lambda: page.mouse.wheel(0, 50_000) or last.is_visible(), 10, "the end of the list")
+    last.click()
+    expect(page.get_by_role("heading", name="Customer 0")).to_be_visible()
+    wait_for(lambda: page.evaluate("scrollY") == 0, 5, "the page is at its top")
+    assert page.evaluate("document.activeElement.id") == "content", "the keyboard goes on in the content"
+
+
 def test_a_tab_from_before_an_upgrade_loads_itself_again(open_page, tenant):
     page = open_page("/dashboard/app", tenant.key)
     expect(page.get_by_role("heading", name="Applications")).to_be_visible()

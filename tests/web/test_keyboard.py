@@ -28,7 +28,7 @@ def test_from_signing_in_to_the_first_delivery(open_page, tenant, receiver):
     expect(page.get_by_role("heading", name="Acme")).to_be_visible()
     focus(page, "link", "New endpoint")
     page.keyboard.press("Enter")
-    expect(page.get_by_label("URL")).to_be_focused()
+    expect(page.get_by_label("URL", exact=True)).to_be_focused()
     page.keyboard.type(receiver.url("/hook"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Send a test event")).to_be_visible()

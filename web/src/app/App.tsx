@@ -7,6 +7,7 @@ import { LinkButton } from '@/ui/Button'
 import { Page } from '@/ui/Page'
 import { Empty, Failure, Skeleton } from '@/ui/State'
 import { Toasts } from '@/ui/Toast'
+import { useArrival } from './arrival'
 import { Mishap } from './Mishap'
 import { PortalEnd, PortalShell } from './PortalShell'
 import { Shell } from './Shell'
@@ -80,6 +81,7 @@ export function App() {
   const signedIn = useSignedIn()
   const queries = useQueryClient()
   const [location] = useLocation()
+  useArrival(location)
   useEffect(() => {
     if (!signedIn) queries.clear() // nothing of one person for the next
   }, [signedIn, queries])

@@ -12,7 +12,7 @@ import { Body, Copyable } from '@/ui/Code'
 import { ActionDialog } from '@/ui/Dialog'
 import { ActionMenu } from '@/ui/Menu'
 import { Facts, Page, Section } from '@/ui/Page'
-import { Badge, Empty, Failure, Skeleton } from '@/ui/State'
+import { Badge, Empty, Failure, Note, Skeleton } from '@/ui/State'
 import { Ago, Time } from '@/ui/Time'
 import { tell } from '@/ui/Toast'
 import { AttemptDetail } from './AttemptDetail'
@@ -47,9 +47,42 @@ export default function MessagePage() {
           ...(message.tags ? [['Tags', message.tags.join(', ')] as [string, React.ReactNode]] : []),
         ]}
       />
+      {message.deliverAt && <Planned app={app} message={message} at={message.deliverAt} />}
       <Deliveries app={app} message={message} />
       <Payload app={app} message={message} />
     </Page>
+  )
+}
+
+// A message for later, whose time has not come as far as we know.
+function Planned({ app, message, at }: { app: string; message: Message; at: string }) {
+  const queries = useQueryClient()
+  const { mayOwn } = useAccess()
+  const [cancelling, setCancelling] = useState(false)
+  if (new Date(at).getTime() < Date.now()) return null
+  return (
+    <Note tone="warn">
+      <span>
+        Planned for <Time at={at} />, <Ago at={at} />.
+      </span>
+      {mayOwn && <Button onPress={() => setCancelling(true)}>Cancel it…</Button>}
+      {cancelling && (
+        <ActionDialog
+          title="Cancel this message?"
+          action="Cancel the message"
+          danger
+          onClose={() => setCancelling(false)}
+          run={async () => {
+            const params = { path: { app_id: app, msg_id: message.id } }
+            await take(api.DELETE('/api/v1/app/{app_id}/msg/{msg_id}/schedule', { params }))
+            await queries.invalidateQueries({ queryKey: ['message', app, message.id] })
+            tell.done('It is not delivered.')
+          }}
+        >
+          <p>No endpoint gets it. It stays in the list of messages.</p>
+        </ActionDialog>
+      )}
+    </Note>
   )
 }
 
