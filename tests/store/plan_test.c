@@ -45,14 +45,26 @@ static char *plan_of(const struct ph_stmt *stmt)
 static void statements_of_every_delivery_never_read_a_whole_table(void **state)
 {
     static const struct ph_stmt *const statements[] = {
-        &ph_sql_claim_due,      &ph_sql_outcomes_store,       &ph_sql_outcomes_store_plain,
-        &ph_sql_schedule_room,  &ph_sql_schedule_release,     &ph_sql_endpoint_disable,
-        &ph_sql_payloads_clear, &ph_sql_messages_store_keyed, &ph_sql_messages_store_keyed_waiting,
-        &ph_sql_messages_match, &ph_sql_unmatched_take,
+        &ph_sql_claim_due,
+        &ph_sql_messages_store_plain,
+        &ph_sql_messages_store_waiting,
+        &ph_sql_endpoint_messages_closed_down,
+        &ph_sql_deliveries_cancel,
+        &ph_sql_outcomes_store,
+        &ph_sql_outcomes_store_plain,
+        &ph_sql_schedule_room,
+        &ph_sql_schedule_release,
+        &ph_sql_endpoint_disable,
+        &ph_sql_payloads_clear,
+        &ph_sql_messages_store_keyed,
+        &ph_sql_messages_store_keyed_waiting,
+        &ph_sql_messages_match,
+        &ph_sql_unmatched_take,
     };
-    static const char *const tables[] = {"deliveries",   "endpoint_schedule", "endpoints",
-                                         "messages",     "delivery_stats",    "idempotency_keys",
-                                         "message_uids", "applications",      "unmatched_messages"};
+    static const char *const tables[] = {
+        "deliveries",         "endpoint_schedule", "endpoints",    "messages",
+        "delivery_stats",     "idempotency_keys",  "message_uids", "applications",
+        "unmatched_messages", "closed_deliveries"};
     (void)state;
 
     test_exec(hand, "SET ROLE posthorn_engine; SET enable_seqscan = off; "
