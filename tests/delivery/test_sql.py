@@ -1,4 +1,5 @@
 """posthorn.send: messages that join the transaction of a service that shares the database."""
+import datetime
 import threading
 import uuid
 
@@ -179,6 +180,25 @@ def test_a_role_that_is_mapped_to_no_tenant_cannot_send(server, app):
             admin.execute(f"SET ROLE {role}")
             with pytest.raises(errors.InsufficientPrivilege, match="sends for no tenant"):
                 send(admin, app["id"])
+
+
+@pytest.mark.parametrize("change, error, says", [
+    ("suspended_at = now()", errors.InsufficientPrivilege, "suspended"),
+    ("deleted_at = now()", errors.InsufficientPrivilege, "no tenant"),
+    ("""quotas = '{"payloadBytes": 6}'""", errors.ProgramLimitExceeded, "more than 6 bytes"),
+    ("""quotas = '{"messagesPerDay": 0}'""", errors.ConfigurationLimitExceeded, "of the day"),
+    ("""quotas = '{"retentionDays": 1}'""", errors.InvalidParameterValue, "deliver_at"),
+])
+def test_what_holds_for_the_tenant_holds_here_too(server, change, error, says):
+    tenant, key = server.database.new_tenant(unique("tenant"))
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=2)
+    with server.api(key) as api, psycopg.connect(new_role(server.database, tenant), autocommit=True) as customer:
+        app = api.new_app()
+        send(customer, app["id"], deliver_at=later)
+        with server.database.database() as database:
+            database.execute(f"UPDATE tenants SET {change} WHERE wire_id('org_', id) = %s", [tenant])
+        with pytest.raises(error, match=says):
+            send(customer, app["id"], deliver_at=later)
 
 
 def test_a_mapping_ends(server, app):
