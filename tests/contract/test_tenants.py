@@ -58,11 +58,15 @@ class Side:
         return path.removeprefix("/api/v1").format(**parameters or self.things.parameters(path))
 
 
+# Names that are there as soon as somebody uses them, below things of its own: whoever else uses the same is no matter.
+CHOSEN = {"consumer_id"}
+
+
 class Pair:
     def __init__(self, world, identity):
         self.world, self.identity = world, identity
         self.victim, self.stranger = Side(world, "victim"), Side(world, "stranger")
-        self.ids = set(self.victim.things.all().values())
+        self.ids = {value for kind, value in self.victim.things.all().items() if kind not in CHOSEN}
         for side in (self.victim, self.stranger):
             for kind in ("mtls", "oauth"):
                 path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/" + kind
@@ -121,7 +125,7 @@ def mixtures(pair, path):
     """Every mixture of one's own and the other's things in a path, but for all of one's own."""
     theirs, own = pair.victim.things.parameters(path), pair.stranger.things.parameters(path)
     for foreign in itertools.product((True, False), repeat=len(own)):
-        if any(foreign):
+        if any(is_theirs for name, is_theirs in zip(own, foreign) if name not in CHOSEN):
             yield path.format(**{name: theirs[name] if is_theirs else own[name] for name, is_theirs in zip(own, foreign)})
 
 

@@ -26,6 +26,8 @@ class Things:
     def value(self, path, name):
         """The value of a parameter; its thing is made when there is none yet."""
         kind = "operational_" + name if path.startswith("/api/v1/operational-webhook/") else name
+        if "/poller/" in path and name == "endpoint_id":
+            kind = "sink_id"  # a poller is an endpoint
         if kind not in self._values:
             make = getattr(self, f"_make_{kind}", None)
             assert make, f"{path} has a parameter {name}: tests/lib/things.py has to know how to make one"
@@ -62,7 +64,10 @@ class Things:
         return made
 
     def _make_sink_id(self):
-        return self._made(201, f"/app/{self.of_kind('app_id')}/endpoint", type="poller", uid=self._name(), description=self.mark)
+        app = self.of_kind("app_id")
+        made = self._made(201, f"/app/{app}/endpoint", type="poller", uid=self._name(), description=self.mark)
+        self.api.expect(201, "POST", f"/auth/app/{app}/poller/{made}/token/rotate", json={})
+        return made
 
     def _make_consumer_id(self):
         return self._name()
