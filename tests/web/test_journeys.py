@@ -124,6 +124,20 @@ def test_rotating_a_secret(open_page, tenant, receiver):
         verify("whsec_" + "A" * 32, request)
 
 
+def test_an_endpoint_signs_in_another_way(open_page, tenant, receiver):
+    api = tenant.api
+    app = api.new_app()
+    endpoint = api.new_endpoint(app, receiver.url("/hook"))
+    page = open_page(f"/dashboard/app/{app['id']}/endpoint/{endpoint['id']}/signing", tenant.key)
+    expect(page.get_by_role("heading", name="Check it in the receiver")).to_be_visible()
+    page.get_by_label("Signed as").select_option("X-Hub-Signature-256 (GitHub)")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Changes saved.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Check it in the receiver")).to_have_count(0)
+    api.send(app)
+    assert receiver.wait(1, "/hook")[0].header("x-hub-signature-256").startswith("sha256=")
+
+
 def test_recovering_what_failed(open_page, tenant, receiver):
     api = tenant.api
     app = api.new_app()

@@ -2,7 +2,9 @@
 import { useQuery } from '@tanstack/react-query'
 import { api, take, type EventType } from './client'
 
-export const useTenant = () => useQuery({ queryKey: ['tenant'], queryFn: () => take(api.GET('/api/v1/tenant')), staleTime: 60_000 })
+// enabled: a portal cannot ask.
+export const useTenant = (enabled = true) =>
+  useQuery({ queryKey: ['tenant'], queryFn: () => take(api.GET('/api/v1/tenant')), staleTime: 60_000, enabled })
 
 export const useApplication = (app: string) =>
   useQuery({

@@ -129,7 +129,7 @@ function optionsOf(element: HTMLElement, lines: Line[], bars: boolean, from: num
     width: bars ? 0 : 1.5,
     ...(bars
       ? { fill: colour(line.colour), paths: uPlot.paths.bars!({ size: [0.8, 40], align: 1 }), points: { show: false } }
-      : { points: { show: true, size: 4 } }),
+      : { points: { show: true, size: 6 } }),
   }))
   return {
     width: element.clientWidth,

@@ -1,6 +1,8 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
+import { useAccess } from '@/api/access'
 import { api, take, type Endpoint } from '@/api/client'
+import { useTenant } from '@/api/queries'
 import { verifySnippets } from '@/lib/snippets'
 import { Button } from '@/ui/Button'
 import { CopyButton, Snippets } from '@/ui/Code'
@@ -9,6 +11,7 @@ import { Select, TextField } from '@/ui/Field'
 import { Section } from '@/ui/Page'
 import { Failure } from '@/ui/State'
 import { tell } from '@/ui/Toast'
+import { SignatureForm } from './SignatureForm'
 
 export function Signing({ app, endpoint }: { app: string; endpoint: Endpoint }) {
   const [shown, setShown] = useState(false)
@@ -21,7 +24,9 @@ export function Signing({ app, endpoint }: { app: string; endpoint: Endpoint }) 
     gcTime: 0,
   })
   const key = shown ? secret.data?.key : undefined
-  const isStandard = (endpoint.signatureProfile ?? 'standard') === 'standard'
+  const { isTenant } = useAccess()
+  const tenant = useTenant(isTenant)
+  const profile = endpoint.signatureProfile ?? tenant.data?.signatureProfile
   return (
     <>
       <Section title="Secret">
@@ -43,7 +48,10 @@ export function Signing({ app, endpoint }: { app: string; endpoint: Endpoint }) 
           {secret.error && <Failure error={secret.error} retry={() => void secret.refetch()} />}
         </div>
       </Section>
-      {isStandard && (
+      <Section title="Signature">
+        <SignatureForm key={endpoint.signatureProfile} app={app} endpoint={endpoint} />
+      </Section>
+      {profile === 'standard' && (
         <Section title="Check it in the receiver">
           <Snippets label="Verify" snippets={verifySnippets(key ?? 'whsec_…')} />
         </Section>

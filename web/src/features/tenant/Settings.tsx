@@ -2,9 +2,10 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
 import { useParams } from 'wouter'
 import { ChangeOnly } from '@/api/access'
-import { api, take, type Schemas, type Tenant } from '@/api/client'
+import { api, take, type Tenant } from '@/api/client'
 import { fieldsOf, messageOf } from '@/api/error'
 import { useTenant } from '@/api/queries'
+import { isPlain, PROFILES, type Profile } from '@/lib/signature'
 import { parseSchedule, schedule } from '@/lib/time'
 import { Button } from '@/ui/Button'
 import { Select, TextField } from '@/ui/Field'
@@ -44,18 +45,6 @@ export default function Settings() {
   )
 }
 
-type Profile = Schemas['SignatureProfile']
-
-const PROFILES: readonly (readonly [Profile, string])[] = [
-  ['standard', 'Standard Webhooks'],
-  ['stripe', 'Stripe-Signature'],
-  ['github', 'X-Hub-Signature-256 (GitHub)'],
-  ['shopify', 'X-Shopify-Hmac-Sha256'],
-  ['slack', 'X-Slack-Signature'],
-  ['hmac-hex', 'Plain HMAC, hex'],
-  ['hmac-base64', 'Plain HMAC, base64'],
-]
-
 function TenantForm({ tenant }: { tenant: Tenant }) {
   const queries = useQueryClient()
   const [name, setName] = useState(tenant.name)
@@ -67,7 +56,6 @@ function TenantForm({ tenant }: { tenant: Tenant }) {
   const faults = fieldsOf(error)
   const parsed = parseSchedule(retries)
   const retryFault = 'wrong' in parsed ? `“${parsed.wrong}” is no time like 30 s, 5 min or 2 h.` : faults.retrySchedule
-  const isPlain = profile === 'hmac-hex' || profile === 'hmac-base64'
 
   async function submit(event: FormEvent) {
     event.preventDefault()
@@ -76,7 +64,7 @@ function TenantForm({ tenant }: { tenant: Tenant }) {
       name,
       headerPrefix: prefix,
       signatureProfile: profile,
-      signatureHeader: isPlain && header ? header : null,
+      signatureHeader: isPlain(profile) && header ? header : null,
       retrySchedule: parsed.seconds.length > 0 ? parsed.seconds : null,
     }
     try {
@@ -117,7 +105,7 @@ function TenantForm({ tenant }: { tenant: Tenant }) {
           mono
         />
       )}
-      {isPlain && (
+      {isPlain(profile) && (
         <TextField
           label="Signature header"
           value={header}
