@@ -56,8 +56,9 @@ void ph_store_add_key(struct ph_db_req *req, enum ph_id_kind kind, struct ph_str
     }
 }
 
-/* Of a uuid or a text of 256 characters in an array of PostgreSQL's. */
-#define KEY_BYTES_MAX 2048
+/* Of the head of an array, and of a uuid in it or what stands before a text. */
+#define ARRAY_HEAD_BYTES 64
+#define ARRAY_ITEM_BYTES 24
 
 enum { NUMBERS, IDS, UIDS, ARRAYS };
 
@@ -72,6 +73,7 @@ void ph_store_add_keys(struct ph_db_req *req, enum ph_id_kind kind, const struct
 {
     static const enum ph_db_array_of types[ARRAYS] = {PH_DB_I32S, PH_DB_UUIDS, PH_DB_TEXTS};
     struct ph_db_array *arrays = ph_arena_array_of(req->arena, struct ph_db_array, ARRAYS);
+    size_t bytes = ARRAY_HEAD_BYTES;
     struct ph_id id;
 
     if (!v) {
@@ -79,8 +81,10 @@ void ph_store_add_keys(struct ph_db_req *req, enum ph_id_kind kind, const struct
             ph_db_add_null(req);
         return;
     }
+    for (size_t i = 0; i < n; i++)
+        bytes += ARRAY_ITEM_BYTES + v[i].len;
     for (int i = 0; i < ARRAYS; i++)
-        ph_db_array_init(&arrays[i], types[i], n * KEY_BYTES_MAX);
+        ph_db_array_init(&arrays[i], types[i], bytes);
     ph_arena_defer(req->arena, free_arrays, arrays);
     for (size_t i = 0; i < n; i++) {
         bool is_id = ph_id_parse(kind, v[i], &id) == PH_OK;

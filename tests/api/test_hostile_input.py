@@ -73,3 +73,9 @@ def test_a_full_page_of_the_largest_applications_is_shown(server):
         for _ in range(20):
             api.new_app(name="\x01" * 1024, metadata={"k": "\x01" * 10900})
         assert len(api.expect(200, "GET", "/app", params={"limit": 20})["data"]) == 20
+
+
+def test_a_path_with_a_very_long_name_of_a_message_does_not_end_the_server(api, app):
+    """A buffer for names of at most 256 characters was asserted to be enough."""
+    api.expect(404, "DELETE", f"/app/{app['id']}/msg/{'x' * 8000}/content")
+    api.expect(404, "GET", f"/app/{app['id']}/msg/{'x' * 8000}")
