@@ -18,8 +18,22 @@ def url(app, poller, consumer=None):
     return f"/app/{app['id']}/poller/{poller['id']}" + (f"/consumer/{consumer}" if consumer else "")
 
 
-def poll(api, app, poller, consumer=None, **params):
+def poll_now(api, app, poller, consumer=None, **params):
     return api.expect(200, "GET", url(app, poller, consumer), params=params)
+
+
+def poll(*arguments, **params):
+    """When no transaction runs any more that is older than what was sent: before, it need not be shown yet."""
+    with poll.server.database.database() as database:
+        now = database.execute("SELECT pg_current_xact_id()::text::numeric").fetchone()[0]
+        wait_for(lambda: database.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::numeric > %s", [now]).fetchone()[0],
+                 10, "older transactions have ended")
+    return poll_now(*arguments, **params)
+
+
+@pytest.fixture(autouse=True)
+def _settled(server):
+    poll.server = server
 
 
 def ids(page):
@@ -165,6 +179,7 @@ def test_what_is_committed_late_is_not_missed(server, api, app, poller):
     """A transaction that stores a message holds back those that come after it until it ends: nobody reads past it."""
     with server.database.database() as slow:
         early = api.send(app)["id"]
+        assert ids(poll(api, app, poller)) == [early]
         with slow.transaction():
             slow.execute("INSERT INTO messages (application_id, id, tenant_id, event_type, payload)"
                          " SELECT application_id, uuid_now(), tenant_id, 'x', '{}' FROM poller_messages"
@@ -174,7 +189,7 @@ def test_what_is_committed_late_is_not_missed(server, api, app, poller):
                                 " WHERE wire_id('msg_', p.message_id) = %s AND m.application_id = p.application_id AND m.id <> p.message_id"
                                 " RETURNING wire_id('msg_', message_id)", [early]).fetchone()[0]
             overtaking = api.send(app)["id"]
-            page = poll(api, app, poller)
+            page = poll_now(api, app, poller)
             assert ids(page) == [early]
     assert ids(poll(api, app, poller, iterator=page["iterator"])) == [late, overtaking]
 
@@ -212,7 +227,7 @@ def test_readers_beside_many_writers_get_each_message_once_and_all(server, api, 
 
     def read():
         nonlocal iterator
-        page = poll(api, app, poller, limit=17, **({"iterator": iterator} if iterator else {}))
+        page = poll_now(api, app, poller, limit=17, **({"iterator": iterator} if iterator else {}))
         iterator = page["iterator"]
         got.extend(ids(page))
         return not any(thread.is_alive() for thread in threads) and page["done"] and len(got) >= len(sent)
