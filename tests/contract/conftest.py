@@ -1,6 +1,6 @@
 """A server of its own for each file: what these tests send would leave the shared one in a state that no other test expects."""
 import pytest
-from client import Api
+from client import Api, unique
 from receiver import Receiver
 from server import Dev
 from things import Things
@@ -13,7 +13,8 @@ class World:
     proxy that is not there."""
 
     def __init__(self):
-        self.server = Dev(POSTHORN_PROXY="http://127.0.0.1:1", POSTHORN_NO_PROXY="127.0.0.0/8")
+        self.operator = unique("operator").ljust(40, "x")
+        self.server = Dev(POSTHORN_OPERATOR_TOKEN=self.operator, POSTHORN_PROXY="http://127.0.0.1:1", POSTHORN_NO_PROXY="127.0.0.0/8")
         self.receiver = Receiver()
 
     def start(self):
@@ -23,6 +24,19 @@ class World:
         self.api = Api(self.url, self.key)
         self.things = Things(self.api, self.receiver.url())
         return self
+
+    def key_for(self, path):
+        return self.operator if path.startswith("/admin/") else self.key
+
+    def value(self, path, name):
+        """Of a path parameter; what it names is there."""
+        return self._new_tenant() if name == "tenant_id" else self.things.value(path, name)
+
+    def _new_tenant(self):
+        answer = self.api.http.post(self.url + "/admin/v1/tenant", json={"name": "of the operator"},
+                                    headers={"Authorization": f"Bearer {self.operator}"})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
 
     def stop(self):
         self.api.close()
