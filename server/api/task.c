@@ -139,11 +139,11 @@ void ph_api_task_list(struct ph_call *call)
     status = ph_query(call, "status");
     type = ph_query(call, "task");
     if (status.ptr && !ph_background_task_status_known(status))
-        ph_fault(call, &faults, "query", "status",
-                 "has to be running, finished, failed or cancelled", "type_error.enum");
+        ph_fault(call, &faults, "query", "status", "has to be running, finished or failed",
+                 "type_error.enum");
     if (type.ptr && !ph_background_task_type_known(type))
         ph_fault(call, &faults, "query", "task",
-                 "has to be endpoint.recover, endpoint.replay, endpoint.replay-missing, "
+                 "has to be endpoint.recover, endpoint.bulk-replay, endpoint.replay, "
                  "message.broadcast, application.purge_content or application.stats",
                  "type_error.enum");
     if (!ph_faults_answer(call, &faults))

@@ -51,7 +51,8 @@ WITH unsent AS (
     DELETE FROM broadcasts WHERE tenant_id = $1::uuid AND task_id = $2::uuid
 )
 UPDATE background_tasks
-SET status = CASE WHEN status = 'running' THEN 'cancelled' ELSE status END,
+SET status = CASE WHEN status = 'running' THEN 'failed' ELSE status END,
+    error = CASE WHEN status = 'running' THEN 'cancelled' ELSE error END,
     updated_at = CASE WHEN status = 'running' THEN now() ELSE updated_at END
 WHERE tenant_id = $1::uuid AND id = $2::uuid
 RETURNING id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at,
@@ -65,7 +66,7 @@ RETURNING id, type, status, params, done, total, queued, error, application_id, 
 -- name: task_step
 WITH task AS MATERIALIZED (
     SELECT id, tenant_id, application_id, endpoint_id, cursor, stop, since, until, done, total,
-           type = 'endpoint.replay-missing' AS by_message, type <> 'endpoint.replay' AS spares_canceled,
+           type = 'endpoint.replay' AS by_message, type <> 'endpoint.bulk-replay' AS spares_canceled,
            params->>'channel' AS channel, params->>'tag' AS tag, (params->>'status')::int2 AS status,
            (params->>'statusCodeClass')::int2 AS status_class,
            CASE WHEN json_typeof(params->'eventTypes') = 'array'

@@ -21,12 +21,9 @@ struct op {
 };
 
 static const char *const type_texts[PH_TASK_TYPES] = {
-    [PH_TASK_RECOVER] = "endpoint.recover",
-    [PH_TASK_REPLAY] = "endpoint.replay",
-    [PH_TASK_REPLAY_MISSING] = "endpoint.replay-missing",
-    [PH_TASK_BROADCAST] = "message.broadcast",
-    [PH_TASK_PURGE] = "application.purge_content",
-    [PH_TASK_USAGE] = "application.stats",
+    [PH_TASK_RECOVER] = "endpoint.recover",        [PH_TASK_REPLAY] = "endpoint.bulk-replay",
+    [PH_TASK_REPLAY_MISSING] = "endpoint.replay",  [PH_TASK_BROADCAST] = "message.broadcast",
+    [PH_TASK_PURGE] = "application.purge_content", [PH_TASK_USAGE] = "application.stats",
 };
 
 const char *ph_background_task_type_text(enum ph_background_task_type type)
@@ -44,7 +41,7 @@ bool ph_background_task_type_known(struct ph_str text)
 
 bool ph_background_task_status_known(struct ph_str text)
 {
-    static const char *const known[] = {"running", "finished", "failed", "cancelled"};
+    static const char *const known[] = {"running", "finished", "failed"};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (ph_str_eq_c(text, known[i]))

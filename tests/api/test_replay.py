@@ -7,7 +7,7 @@ from history import History, to_uuid, to_wire
 from wait import wait_for
 
 NOWHERE = "http://127.0.0.1:9/"
-ACTIONS = {"recover": "endpoint.recover", "bulk-replay": "endpoint.replay", "replay-missing": "endpoint.replay-missing"}
+ACTIONS = {"recover": "endpoint.recover", "bulk-replay": "endpoint.bulk-replay", "replay-missing": "endpoint.replay"}
 
 
 def ago(minutes):

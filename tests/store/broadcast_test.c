@@ -178,7 +178,7 @@ static void a_cancelled_one_sends_no_more(void **state)
     ph_background_task_cancel(api, arena, red.id, id, on_task, &answer);
     wait_until(&answer.done, "cancel");
     ph_arena_free(arena);
-    assert_string_equal(answer.status, "cancelled");
+    assert_string_equal(answer.status, "failed");
     assert_false(step().found);
     assert_int_equal(messages_of(&red), PH_BROADCAST_STEP);
     assert_int_equal(ask_number("SELECT count(*) FROM broadcasts"), 0);

@@ -539,7 +539,9 @@ static void a_cancelled_task_does_nothing_more_and_a_finished_one_stays_finished
     fail_many(&red, 0, 700);
     struct ph_id id = new_task(&red, 0, PH_TASK_RECOVER, "{\"status\":2}");
     assert_int_equal(step().queued, 500);
-    assert_string_equal(cancel_task(&red, id).status, "cancelled");
+    struct answer cancelled = cancel_task(&red, id);
+    assert_string_equal(cancelled.status, "failed");
+    assert_string_equal(cancelled.error, "cancelled");
     assert_false(step().found);
     assert_int_equal(owed_to(&red, 0), 500);
     struct ph_id other = new_task(&red, 1, PH_TASK_RECOVER, "{\"status\":2}");

@@ -33,8 +33,7 @@ const STATES = [
   ['', 'Any state'],
   ['running', 'Running'],
   ['finished', 'Finished'],
-  ['failed', 'Failed'],
-  ['cancelled', 'Cancelled'],
+  ['failed', 'Failed or cancelled'],
 ] as const
 
 export default function TaskList() {
