@@ -36,13 +36,9 @@ static const struct ph_stmt undo_stmt = {"tx_undo", "ROLLBACK TO SAVEPOINT reque
 static const struct ph_stmt commit_stmt = {"tx_commit", "COMMIT"};
 static const struct ph_stmt rollback_stmt = {"tx_rollback", "ROLLBACK"};
 
-/* As the greetings of db_connect.c. */
-#define TAKE_ROLE(role, plans)                                                                     \
-    "SELECT set_config('role', '" role "', true), set_config(name, '" plans "', true) "            \
-    "FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS s (name)"
 static const struct ph_stmt role_stmts[] = {
-    [PH_DB_API] = {"tx_api", TAKE_ROLE("posthorn_api", "on")},
-    [PH_DB_ENGINE] = {"tx_engine", TAKE_ROLE("posthorn_engine", "off")},
+    [PH_DB_API] = {"tx_api", "SELECT set_config('role', 'posthorn_api', true)"},
+    [PH_DB_ENGINE] = {"tx_engine", "SELECT set_config('role', 'posthorn_engine', true)"},
 };
 
 struct ph_db_tx *ph_db_begin(struct ph_db *db)
