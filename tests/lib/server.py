@@ -238,7 +238,8 @@ class Postgres:
     def start(self, timeout=60.0):
         with open(self.folder / "postgres.log", "ab") as log:
             self.process = subprocess.Popen(
-                [self._bin / "postgres", "-D", self.data, "-k", self.socket, "-c", "listen_addresses=", "-c", "port=5432"],
+                [self._bin / "postgres", "-D", self.data, "-k", self.socket, "-c", "listen_addresses=", "-c", "port=5432",
+                 "-c", "max_connections=300"],
                 cwd=self.socket, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **self._as)
         wait_for(self._answers, timeout, "PostgreSQL answers")
         return self
