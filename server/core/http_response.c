@@ -421,10 +421,11 @@ struct ph_str ph_http_response_header(const struct ph_http_response *r, const ch
 
 struct ph_str ph_http_response_headers(const struct ph_http_response *r)
 {
-    struct ph_str lines = {r->block.ptr + r->line_bytes, r->block.len - r->line_bytes};
+    struct ph_str lines;
 
     if (r->n_headers == 0)
         return PH_STR_NONE;
+    lines = (struct ph_str){r->block.ptr + r->line_bytes, r->block.len - r->line_bytes};
     lines.len -= lines.ptr[lines.len - 2] == '\r' ? 2 : 1;
     return lines;
 }
