@@ -36,7 +36,9 @@ struct ph_claim {
 };
 struct ph_claim_request {
     int32_t node_id;
-    int max_endpoints, endpoints_per_tenant, share; /* share: deliveries of one endpoint */
+    int max_endpoints, endpoints_per_tenant;
+    int share;           /* deliveries of one endpoint */
+    int pieces;          /* of all endpoints together, when their shares are fewer */
     struct ph_id cursor; /* tenants behind it, in the order of their ids; zero: from the first */
     const struct ph_id *held; /* endpoints that have no room in memory: left alone for a second */
     size_t n_held;

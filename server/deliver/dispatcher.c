@@ -20,6 +20,7 @@
 #define CLAIM_ENDPOINTS 50
 #define CLAIM_OF_TENANT 5
 #define CLAIM_SHARE     10
+#define CLAIM_PIECES    100
 /* How often to look without being told: other nodes' deliveries become due too. */
 #define POLL_MS               1000
 #define NO_ROOM_MS            20
@@ -226,6 +227,7 @@ static void claim(struct ph_dispatcher *d)
         .max_endpoints = endpoints,
         .endpoints_per_tenant = CLAIM_OF_TENANT,
         .share = share,
+        .pieces = room < CLAIM_PIECES ? (int)room : CLAIM_PIECES,
         .cursor = d->cursor,
         .held = d->held,
         .n_held = d->n_held,

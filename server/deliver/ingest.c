@@ -14,8 +14,10 @@
 /* Times that a message is matched or sent again before it is given up. */
 #define TRIES_MAX     10
 #define FIND_AGAIN_MS 200
-/* Deliveries that join others which wait already are looked at after so long at the latest, not one batch at a time. */
-#define JOIN_MS 100
+/* Deliveries that join others which wait already are looked at after so long at the latest, or when they are so many: not one
+ * batch at a time, but soon enough for an endpoint that only fell behind to catch up and leave PostgreSQL again. */
+#define JOIN_MS   100
+#define JOIN_MANY 50
 
 struct item_list {
     struct ph_ingest_item *first, *last;
@@ -37,6 +39,7 @@ struct ph_ingest {
     size_t under_way; /* submitted and not done */
     size_t under_way_bytes, max_bytes;
     int64_t n_unclaimed; /* of the batch in flight */
+    int64_t n_joined;    /* since a claim was last asked for at once */
     bool is_pressing;    /* one of these should be claimed at once */
     struct ph_task flush;
     struct ph_timer find_timer;
@@ -475,6 +478,18 @@ static void reject(struct ph_ingest *ingest, struct ph_ingest_item *item, enum p
     }
 }
 
+/* Has the dispatcher claim what was stored without an owner. */
+static void look_for(struct ph_ingest *ingest)
+{
+    bool at_once;
+
+    ingest->n_joined += ingest->n_unclaimed;
+    at_once = ingest->is_pressing || ingest->n_joined >= JOIN_MANY;
+    if (at_once)
+        ingest->n_joined = 0;
+    ph_dispatcher_nudge(ingest->node->dispatcher, at_once ? 0 : ph_clock_wall_ms() + JOIN_MS);
+}
+
 static void accept_batch(struct ph_ingest *ingest, const int *rejected,
                          const enum ph_rejection *why, size_t n_rejected)
 {
@@ -496,8 +511,7 @@ static void accept_batch(struct ph_ingest *ingest, const int *rejected,
         ph_node_hand_over(ingest->node, &jobs);
     if (ingest->n_unclaimed) {
         ph_metric_add(deliveries_overflow, ingest->n_unclaimed);
-        ph_dispatcher_nudge(ingest->node->dispatcher,
-                            ingest->is_pressing ? 0 : ph_clock_wall_ms() + JOIN_MS);
+        look_for(ingest);
     }
 }
 

@@ -14,7 +14,8 @@ WITH arrived AS (
 SELECT count(*)::int4 FROM scheduled
 
 -- Takes due deliveries: from tenant to tenant behind the cursor $5, at most $6 endpoints of each, those that have waited
--- longest first, and at most $3 deliveries of each endpoint; none of the endpoints $4 and of the tenants $7. An endpoint
+-- longest first, and at most $3 deliveries of each endpoint, or as many more as make $8 of all together: one that has PostgreSQL
+-- for itself is served in larger pieces; none of the endpoints $4 and of the tenants $7. An endpoint
 -- with more to do goes to the end of its tenant's order. What is left of a due endpoint says when it is due next; one whose
 -- row has changed since this statement's snapshot (deliveries joined that it cannot see) stays due, so that none is
 -- forgotten. One whose row is locked, by outcomes or by another node, is looked at again in a moment.
@@ -69,7 +70,8 @@ WITH RECURSIVE held AS (
     SELECT w.* FROM due CROSS JOIN LATERAL (
         SELECT endpoint_id, message_id, next_at FROM deliveries
         WHERE endpoint_id = due.endpoint_id AND node_id IS NULL AND next_at <= now()
-        ORDER BY next_at LIMIT least($3::int4, coalesce(floor(due.tokens)::int4, $3::int4)) FOR UPDATE SKIP LOCKED
+        ORDER BY next_at
+        LIMIT least(greatest($3::int4, $8::int4 / (SELECT count(*)::int4 FROM seen)), floor(due.tokens)::int4) FOR UPDATE SKIP LOCKED
     ) w
     WHERE NOT due.ordered AND NOT due.stopped
 ), in_order AS MATERIALIZED (

@@ -223,5 +223,6 @@ void ph_claim_due(struct ph_db *db, struct ph_arena *arena, const struct ph_clai
     ph_db_add_id(&call->req, request->cursor);
     ph_db_add_i32(&call->req, request->endpoints_per_tenant);
     ph_db_add_array(&call->req, &call->full);
+    ph_db_add_i32(&call->req, request->pieces);
     ph_db_send(db, &call->req);
 }

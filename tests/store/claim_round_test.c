@@ -110,6 +110,36 @@ static void an_endpoint_with_more_to_do_goes_behind_the_others_of_its_tenant(voi
     assert_int_equal(claim(10, 10).n, 0);
 }
 
+static int claim_in_pieces(int share, int pieces)
+{
+    struct answer answer = {.arena = ph_arena_new()};
+    struct ph_claim_request request = {.node_id = NODE,
+                                       .max_endpoints = 50,
+                                       .endpoints_per_tenant = 5,
+                                       .share = share,
+                                       .pieces = pieces};
+
+    ph_claim_due(db, answer.arena, &request, on_claimed, &answer);
+    await_claim(&answer);
+    return (int)answer.n;
+}
+
+static void few_endpoints_are_served_in_larger_pieces(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 60; i++)
+        owe(&red, 0, -1000);
+    schedule();
+    assert_int_equal(claim_in_pieces(10, 0), 10);
+    assert_int_equal(claim_in_pieces(10, 30), 30);
+    for (int e = 1; e < 3; e++)
+        for (int i = 0; i < 20; i++)
+            owe(&red, e, -1000);
+    schedule();
+    assert_int_equal(claim_in_pieces(2, 12), 3 * 4); /* all of them together */
+    assert_int_equal(claim_in_pieces(5, 12), 3 * 5); /* no less than their shares */
+}
+
 static bool lists(const struct ph_id *ids, size_t n, struct ph_id id)
 {
     size_t found = 0;
@@ -227,6 +257,7 @@ int main(void)
         TEST(of_each_tenant_at_most_so_many_endpoints_are_served),
         TEST(a_tenant_that_has_no_room_in_memory_is_left_alone_for_one_claim),
         TEST(an_endpoint_with_more_to_do_goes_behind_the_others_of_its_tenant),
+        TEST(few_endpoints_are_served_in_larger_pieces),
         TEST(the_claim_tells_which_endpoints_have_nothing_left_and_which_have_more),
         TEST(jobs_carry_the_schedule_of_their_event_type_or_of_their_tenant),
         TEST(a_job_knows_that_somebody_asked_for_it),

@@ -343,11 +343,11 @@ static struct ph_id await_ingest(struct ingest *ingest)
 static void claim_by_hand(int want)
 {
     const char *values[] = {"7",  "10", "10", "{}", "00000000-0000-0000-0000-000000000000",
-                            "10", "{}"};
+                            "10", "{}", "0"};
     int n = 0;
 
     test_exec(hand, "BEGIN");
-    PGresult *res = PQexecParams(hand, ph_sql_claim_due.sql, 7, NULL, values, NULL, NULL, 0);
+    PGresult *res = PQexecParams(hand, ph_sql_claim_due.sql, 8, NULL, values, NULL, NULL, 0);
     if (PQresultStatus(res) != PGRES_TUPLES_OK)
         fail_msg("%s", PQerrorMessage(hand));
     for (int row = 0; row < PQntuples(res); row++)
