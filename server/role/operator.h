@@ -18,6 +18,18 @@ struct ph_operator {
 void ph_operator_open(const char *database_url, struct ph_operator *out);
 void ph_operator_close(struct ph_operator *operator);
 
+/* What comes of a store function that is waited for. */
+struct ph_waiting {
+    bool done;
+    enum ph_err err;
+    struct ph_id id;
+};
+/* Runs the loop until it is done. */
+PH_MUST_CHECK enum ph_err ph_operator_wait(struct ph_operator *operator,
+                                           struct ph_waiting * waiting);
+/* The callback that has no more to do; ctx: struct ph_waiting. */
+void ph_operator_on_plain(void *ctx, enum ph_err err);
+
 /* Whether the key is in the database and has not expired. NOT_FOUND: it is not. */
 PH_MUST_CHECK enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str token);
 /* Makes a tenant. */
