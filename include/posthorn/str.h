@@ -65,6 +65,10 @@ size_t ph_base64_encode(const void *ptr, size_t n, char *out);
 /* Strict: padding needed, no white space. `out` holds out_cap bytes. BAD_REQUEST: not base64 or too long. */
 PH_MUST_CHECK enum ph_err ph_base64_decode(struct ph_str s, uint8_t *out, size_t out_cap,
                                            size_t *out_len);
+/* Base32 (RFC 4648, section 6), without padding. Encoded length without NUL: */
+#define PH_BASE32_LEN(n) (((n)*8 + 4) / 5)
+/* Writes PH_BASE32_LEN(n) characters and a NUL to out. */
+void ph_base32_encode(const void *ptr, size_t n, char *out);
 /* Lower-case hex of n bytes and a NUL: 2n + 1 bytes. */
 void ph_hex_encode(const void *ptr, size_t n, char *out);
 

@@ -254,6 +254,30 @@ static void test_base64_both_ways(void **state)
     }
 }
 
+/* RFC 4648, section 10, without the padding */
+static void test_base32(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"", ""},
+        {"f", "MY"},
+        {"fo", "MZXQ"},
+        {"foo", "MZXW6"},
+        {"foob", "MZXW6YQ"},
+        {"fooba", "MZXW6YTB"},
+        {"foobar", "MZXW6YTBOI"},
+    };
+    char coded[PH_BASE32_LEN(6) + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        ph_base32_encode(pairs[i][0], strlen(pairs[i][0]), coded);
+        assert_string_equal(coded, pairs[i][1]);
+        assert_int_equal(PH_BASE32_LEN(strlen(pairs[i][0])), strlen(pairs[i][1]));
+    }
+    ph_base32_encode("\xff\xff\xff\xff\xff", 5, coded);
+    assert_string_equal(coded, "77777777");
+}
+
 static void test_base64_is_strict(void **state)
 {
     (void)state;
@@ -324,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_buffer_reserve_gives_the_write_position),
         cmocka_unit_test(test_buffer_writes_numbers_as_printf_does),
         cmocka_unit_test(test_base64_both_ways),
+        cmocka_unit_test(test_base32),
         cmocka_unit_test(test_base64_is_strict),
         cmocka_unit_test(test_base64_refuses_every_byte_outside_the_alphabet),
         cmocka_unit_test(test_base64_keeps_to_the_room_it_has),
