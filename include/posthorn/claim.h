@@ -57,10 +57,11 @@ void ph_schedule_release(struct ph_db *db, struct ph_arena *arena, struct ph_id 
 void ph_schedule_room(struct ph_db *db, struct ph_arena *arena, struct ph_id endpoint,
                       void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
 
-/* Makes partitions ahead, drops those past retention, removes used idempotency keys after 12 hours and
- * background tasks that ended when they are past retention. */
+/* Makes partitions ahead, drops those past retention, removes used idempotency keys after 12 hours,
+ * background tasks that ended when they are past retention, and entries of the audit log when they are past theirs. */
 void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention_days,
-                         void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);
+                         int audit_days, void (*on_done)(enum ph_err err, int32_t n, void *ctx),
+                         void *ctx);
 
 #define PH_PAYLOADS_CLEAR_MAX 200
 /* Looks at so many expired payloads at most, and clears those that are owed to nobody. n: looked at. */

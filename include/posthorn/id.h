@@ -23,6 +23,8 @@ enum ph_id_kind {
     PH_ID_EVENT_TYPE,  /* evtype_ */
     PH_ID_TASK,        /* qtask_  */
     PH_ID_API_KEY,     /* key_    */
+    PH_ID_PORTAL,      /* portal_ */
+    PH_ID_AUDIT,       /* audit_  */
     PH_ID_KINDS
 };
 

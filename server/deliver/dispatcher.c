@@ -325,8 +325,8 @@ static void housekeeping_due(struct ph_timer *timer)
     struct errand *errand = errand_new(d);
 
     disable_failing(d);
-    ph_housekeeping_run(d->db, errand->arena, (int)d->node->config->retention_days, house_kept,
-                        errand);
+    ph_housekeeping_run(d->db, errand->arena, (int)d->node->config->retention_days,
+                        (int)d->node->config->audit_days, house_kept, errand);
 }
 
 /* ---- identity and changes ---- */

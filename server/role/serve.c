@@ -151,7 +151,8 @@ static enum ph_err make_partitions(struct server *s, struct ph_loop *loop, struc
     struct ph_arena *arena = ph_arena_new();
     enum ph_err err = PH_ERR_COUNT;
 
-    ph_housekeeping_run(db, arena, (int)s->config->retention_days, house_kept, &err);
+    ph_housekeeping_run(db, arena, (int)s->config->retention_days, (int)s->config->audit_days,
+                        house_kept, &err);
     while (err == PH_ERR_COUNT)
         ph_loop_step(loop, -1);
     ph_arena_free(arena);

@@ -232,6 +232,8 @@ WITH fetched AS (
 ), old_tasks AS (
     DELETE FROM background_tasks
     WHERE status <> 'running' AND id < uuid_floor(now() - $1::int4 * interval '1 day')
+), old_entries AS (
+    DELETE FROM audit_log WHERE id < uuid_floor(now() - $2::int4 * interval '1 day')
 )
 SELECT make_partitions(7) + drop_partitions($1::int4)
 

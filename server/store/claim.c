@@ -104,11 +104,13 @@ void ph_schedule_room(struct ph_db *db, struct ph_arena *arena, struct ph_id end
 }
 
 void ph_housekeeping_run(struct ph_db *db, struct ph_arena *arena, int retention_days,
-                         void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx)
+                         int audit_days, void (*on_done)(enum ph_err err, int32_t n, void *ctx),
+                         void *ctx)
 {
     struct count_call *call = count_call(arena, &ph_sql_housekeeping, on_done, ctx);
 
     ph_db_add_i32(&call->req, retention_days);
+    ph_db_add_i32(&call->req, audit_days);
     ph_db_send(db, &call->req);
 }
 

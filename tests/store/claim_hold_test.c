@@ -235,7 +235,7 @@ static void housekeeping_forgets_full_buckets_and_nothing_else(void **state)
                 "refilled_at, tokens) VALUES ('%s', '%s', %s, 3)",
                 uuid_text(i < 3 ? red.endpoints[i] : blue.endpoints[i - 3]), uuid_text(red.id),
                 rows[i]);
-    ph_housekeeping_run(db, answer.arena, 30, on_number, &answer);
+    ph_housekeeping_run(db, answer.arena, 30, 365, on_number, &answer);
     await_number(&answer);
     assert_int_equal(ask_number("SELECT count(*) FROM endpoint_schedule"), 4);
     assert_int_equal(scheduled(red.endpoints[0]), 0);

@@ -596,7 +596,7 @@ static void housekeeping_drops_what_is_past_retention_and_used_keys_after_twelve
     test_exec(admin, "DO $$ BEGIN EXECUTE 'DROP TABLE attempts_' || to_char((now() AT TIME ZONE "
                      "'UTC') + interval '7 days', "
                      "'YYYYMMDD'); END $$");
-    ph_housekeeping_run(db, answer.arena, 30, on_number, &answer);
+    ph_housekeeping_run(db, answer.arena, 30, 365, on_number, &answer);
     assert_int_equal(await_number(&answer), 2); /* one made, one dropped */
     assert_int_equal(ask_number("SELECT count(*) FROM idempotency_keys WHERE tenant_id = '%s'",
                                 uuid_text(red.id)),

@@ -77,6 +77,8 @@ static const char seed[] =
     "(gen_random_uuid(), t, ep, uuid_send(t), 'wxyz');"
     "    INSERT INTO poller_consumers (endpoint_id, name, tenant_id, xid, message_id) VALUES (ep, "
     "'c', t, '1', msg);"
+    "    INSERT INTO audit_log (tenant_id, id, actor_kind, action, object_kind) VALUES (t, msg, "
+    "'operator', 'a.b', 'a');"
     "    INSERT INTO sql_users (role_name, tenant_id) VALUES (t::text, t);"
     "    PERFORM pg_sleep(0.002);" /* so that msg differs */
     "  END LOOP; END $$";

@@ -623,7 +623,7 @@ static void tasks_go_with_retention_unless_they_run(void **state)
             "tenant_id, application_id, endpoint_id, type, 'running' AS status, params, since, "
             "until, cursor, stop FROM background_tasks WHERE id = '%s'",
             uuid_text(ended));
-    ph_housekeeping_run(db, arena, 30, on_number, &answer);
+    ph_housekeeping_run(db, arena, 30, 365, on_number, &answer);
     wait_until(&answer.done, "housekeeping");
     ph_arena_free(arena);
     assert_int_equal(answer.err, PH_OK);
