@@ -5,11 +5,9 @@
 
 #include <stdlib.h>
 
-#define TENANT_BYTES   (16 * 1024)
-#define PAGE_BYTES     (4 * 1024 * 1024)
-#define QUOTA_MAX      INT64_C(1000000000000)
-#define USAGE_DAYS     30
-#define USAGE_DAYS_MAX 366
+#define TENANT_BYTES (16 * 1024)
+#define PAGE_BYTES   (4 * 1024 * 1024)
+#define QUOTA_MAX    INT64_C(1000000000000)
 
 static void write_tenant(struct ph_json_writer *w, const struct ph_tenant *tenant)
 {
@@ -215,69 +213,7 @@ void ph_api_admin_key_create(struct ph_call *call)
         ph_api_key_create_for(call, call->api->engine_db, id);
 }
 
-/* ---- figures ---- */
-
-static void on_usage(void *ctx, enum ph_err err, const struct ph_tenant_usage *usage, size_t n)
-{
-    struct ph_json_writer *w;
-
-    if (err != PH_OK) {
-        ph_answer_error(ctx, err, NULL);
-        return;
-    }
-    w = ph_answer_writer(ctx, PAGE_BYTES);
-    ph_jw_object_begin(w);
-    ph_jw_key(w, "data");
-    ph_jw_array_begin(w);
-    for (size_t i = 0; i < n; i++) {
-        ph_jw_object_begin(w);
-        ph_jw_key(w, "attemptsFailed");
-        ph_jw_i64(w, usage[i].failure);
-        ph_jw_key(w, "attemptsSucceeded");
-        ph_jw_i64(w, usage[i].success);
-        ph_jw_key(w, "day");
-        ph_jw_str(w, usage[i].day);
-        ph_jw_key(w, "messages");
-        ph_jw_i64(w, usage[i].messages);
-        ph_jw_object_end(w);
-    }
-    ph_jw_array_end(w);
-    ph_jw_object_end(w);
-    ph_answer_json(ctx, 200, w);
-}
-
-struct usage_of {
-    struct ph_call *call;
-    struct ph_id id;
-    int64_t days;
-};
-
-static void on_usage_tenant(void *ctx, enum ph_err err, const struct ph_tenant *tenant)
-{
-    struct usage_of *of = ctx;
-
-    (void)tenant;
-    if (err != PH_OK)
-        ph_answer_error(of->call, err, NULL);
-    else
-        ph_tenant_get_usage(of->call->api->engine_db, of->call->req->arena, of->id,
-                            (int32_t)of->days, on_usage, of->call);
-}
-
-void ph_api_admin_usage(struct ph_call *call)
-{
-    struct usage_of *of = ph_arena_new_of(call->req->arena, struct usage_of);
-    struct ph_str days = ph_query(call, "days");
-    struct ph_faults faults = {0};
-
-    of->call = call;
-    of->days = USAGE_DAYS;
-    if (days.ptr &&
-        (ph_str_to_i64(days, &of->days) != PH_OK || of->days < 1 || of->days > USAGE_DAYS_MAX))
-        ph_fault(call, &faults, "query", "days", "has to be from 1 to 366", "value_error.number");
-    if (!ph_faults_answer(call, &faults) && read_id(call, &of->id))
-        ph_tenant_find(call->api->engine_db, call->req->arena, of->id, on_usage_tenant, of);
-}
+/* ---- plans ---- */
 
 static void on_plans(void *ctx, enum ph_err err, const struct ph_plan *plans, size_t n)
 {

@@ -307,6 +307,25 @@ def test_the_command_line_does_the_same(node, operator):
             database.command_line("tenant", action, "--tenant", tenant)
 
 
+def test_a_tenant_sees_its_own_usage_plan_and_quotas(operator, node):
+    tenant = operator.new_tenant(plan="free", quotas={"endpoints": 3, "readsPerSecond": 0})
+    other = operator.new_tenant()
+    with node.api(operator.new_key(tenant)) as user, node.api(operator.new_key(other)) as stranger:
+        app = user.new_app()
+        user.send(app)
+        today = datetime.now(timezone.utc).date().isoformat()
+        wait_for(lambda: sum(day["messages"] for day in user.expect(200, "GET", "/tenant/usage", params={"days": 2})["data"]) == 1,
+                 10, "the message is counted")
+        seen = user.expect(200, "GET", "/tenant/usage")
+        assert len(seen["data"]) == 30 and seen["data"][0]["day"] >= today
+        assert seen["plan"] == "free" and seen["quotas"] == tenant["effectiveQuotas"] and seen["quotas"]["endpoints"] == 3
+        assert seen["data"] == operator.expect(200, "GET", f"/tenant/{tenant['id']}/usage")["data"]
+        mine = stranger.expect(200, "GET", "/tenant/usage", params={"days": 3})
+        assert mine["plan"] is None and mine["quotas"] == {} and not any(day["messages"] for day in mine["data"])
+        for days in ("0", "367", "x", ""):
+            user.expect(422, "GET", "/tenant/usage", params={"days": days})
+
+
 def test_a_short_token_is_no_token(database):
     node = Node(database, POSTHORN_OPERATOR_TOKEN="short")
     try:
