@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define DASHBOARD "/dashboard"
-#define PORTAL    "/portal"
 
 /* What a page may load: what this server has, and nothing inline. */
 #define POLICY                                                                                     \
@@ -40,14 +39,17 @@ static bool is_below(struct ph_str path, struct ph_str parent)
     return ph_str_starts(path, parent) && (path.len == parent.len || path.ptr[parent.len] == '/');
 }
 
-/* A path below the dashboard's or the portal's is one of its pages: one script shows all of them. */
+/* What one script shows, the dashboard's: every path below one of these is a page of it. */
+static const char *const places[] = {DASHBOARD, "/portal", "/operator", "/catalog"};
+
 static const struct ph_web_file *file_of(struct ph_str path)
 {
     if (path.len > 1 && path.ptr[path.len - 1] == '/')
         path.len--;
-    return find(is_below(path, PH_STR(DASHBOARD)) || is_below(path, PH_STR(PORTAL))
-                    ? PH_STR(DASHBOARD)
-                    : path);
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+        if (is_below(path, ph_str_of(places[i])))
+            return find(PH_STR(DASHBOARD));
+    return find(path);
 }
 
 static bool is_zero(struct ph_str weight)

@@ -18,7 +18,7 @@ def assets(page):
     return re.findall(r'(?:src|href)="(/assets/[^"]+)"', page.text)
 
 
-@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/", "/dashboard/app/app_x/endpoint", "/portal", "/portal/app/app_x", "/docs", "/docs/"])
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/", "/dashboard/app/app_x/endpoint", "/portal", "/portal/app/app_x", "/operator", "/operator/tenant", "/catalog/acme", "/docs", "/docs/"])
 def test_a_page_needs_no_key_and_runs_nothing_inline(web, path):
     page = web.get(path)
     assert page.status_code == 200 and page.headers["content-type"] == "text/html; charset=utf-8"
@@ -91,7 +91,7 @@ def test_the_first_address_suits_browsers_and_programs(web):
 
 @pytest.mark.parametrize("path", [
     "/assets", "/assets/", "/assets/nothing.js", "/assets/../dashboard.html", "/assets/%2e%2e/%2e%2e/etc/passwd", "/../../etc/passwd",
-    "/assets/..%2f..%2fetc%2fpasswd", "/dashboardx", "/portalx", "/docs/x", "//docs", "/docs%00", "/docs//", "/dashboard.html", "/index.html",
+    "/assets/..%2f..%2fetc%2fpasswd", "/dashboardx", "/portalx", "/operators", "/catalogue", "/docs/x", "//docs", "/docs%00", "/docs//", "/dashboard.html", "/index.html",
     "/manifest.json", "/%64ocs", "/dash", "/assets/" + "x" * 4000,
 ])
 def test_other_paths_are_nothing(server, path):

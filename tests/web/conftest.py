@@ -8,9 +8,23 @@ import shutil
 import pytest
 from client import Api, unique
 from playwright.sync_api import expect, sync_playwright
+from server import Dev
 from wait import SLOWNESS
 
+OPERATOR_TOKEN = "the token of the operator of this test"
+
 expect.set_options(timeout=10_000 * SLOWNESS)
+
+
+@pytest.fixture(scope="session")
+def server():
+    dev = Dev(POSTHORN_OPERATOR_TOKEN=OPERATOR_TOKEN)
+    try:
+        dev.start()
+        yield dev
+        dev.stop()
+    finally:
+        dev.remove()
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +37,8 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, server):
-    """open_page(path, key=None, width=1280, theme="light"): a page of a fresh browser profile; with a key, signed in."""
+    """open_page(path, key=None, width=1280, theme="light"): a page of a fresh browser profile; with a key, or
+    the operator's token on his pages, signed in."""
     contexts, noise = [], []
 
     def note(message):
@@ -37,7 +52,8 @@ def open_page(browser, server):
         context.set_default_timeout(10_000 * SLOWNESS)
         contexts.append(context)
         if key:
-            context.add_init_script(f"sessionStorage.setItem('posthorn.key', {key!r})")
+            stored = "posthorn.operator" if path.startswith("/operator") else "posthorn.key"
+            context.add_init_script(f"sessionStorage.setItem({stored!r}, {key!r})")
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: noise.append(f"error: {error}"))
@@ -73,7 +89,8 @@ class World:
 
     def __init__(self, server, receiver):
         tenant = Tenant(server, "Umbrella Logistics")
-        self.key, api = tenant.key, tenant.api
+        self.id, self.key, api = tenant.id, tenant.key, tenant.api
+        api.expect(200, "PATCH", "/tenant", json={"publicCatalog": True, "catalogSlug": "umbrella"})
         schema = {"type": "object", "required": ["id"],
                   "properties": {"id": {"type": "string"}, "amount": {"type": "integer", "minimum": 0}}}
         for name, description in [("invoice.paid", "An invoice was paid."), ("invoice.payment.failed", "A payment did not go through."),

@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import pytest
+from conftest import OPERATOR_TOKEN
 from playwright.sync_api import expect
 from wait import wait_for
 
@@ -41,6 +42,13 @@ PAGES = {
     "event-types-import": ("/dashboard/event-type", "A customer signed up.", ["Import…"]),
     "settings-keys": ("/dashboard/settings/keys", "That is all.", []),
     "settings-key-new": ("/dashboard/settings/keys", "That is all.", ["New key"]),
+    "settings-usage": ("/dashboard/settings/usage", "Messages a day", []),
+    "operator-tenants": ("/operator", "That is all.", []),
+    "operator-tenant-new": ("/operator", "That is all.", ["New tenant"]),
+    "operator-tenant": ("/operator/tenant/{id}", "Attempts a day", []),
+    "catalog": ("/catalog/umbrella", "A customer signed up.", []),
+    "catalog-type": ("/catalog/umbrella/invoice.paid", "Example", []),
+    "catalog-missing": ("/catalog/nobody", "Nothing is published here.", []),
     "nothing": ("/dashboard/nowhere", "There is no such page.", []),
 }
 
@@ -67,7 +75,7 @@ def shoot(page, name):
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page(open_page, world, name):
     path, ready, press = PAGES[name]
-    page = open_page(world.path(path), world.key)
+    page = open_page(world.path(path), OPERATOR_TOKEN if path.startswith("/operator") else world.key)
     show(page, ready, press)
     judge(page, f"{name}, light")
     shoot(page, f"{name}-1280")

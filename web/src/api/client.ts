@@ -1,7 +1,7 @@
 // Requests, with the paths and types of our OpenAPI document.
 import createClient, { type Middleware } from 'openapi-fetch'
 import type { components, paths } from 'schema'
-import { credential } from './credential'
+import { credential, place } from './credential'
 import { ApiError } from './error'
 
 export type Schemas = components['schemas']
@@ -20,7 +20,8 @@ const signed: Middleware = {
     for (const [name, value] of Object.entries(credential.headers())) request.headers.set(name, value)
   },
   onResponse({ response }) {
-    if (response.status === 401 && credential.exists()) credential.forget('The API key is no longer valid. Sign in again.')
+    if (response.status === 401 && credential.exists())
+      credential.forget(`The ${place === 'operator' ? 'token' : 'API key'} is no longer valid. Sign in again.`)
   },
   onError() {
     return new ApiError(0, undefined)
@@ -35,11 +36,10 @@ export async function take<T>(request: Promise<{ data?: T; error?: unknown; resp
   return data as T
 }
 
-// Whether this key is one; ApiError says why not.
-export async function tryKey(key: string): Promise<Tenant> {
-  const response = await fetch('/api/v1/tenant', { headers: { authorization: `Bearer ${key}` } }).catch(() => undefined)
+// Whether this key, or token of the operator, is one; ApiError says why not.
+export async function tryKey(key: string) {
+  const path = place === 'operator' ? '/admin/v1/plan' : '/api/v1/tenant'
+  const response = await fetch(path, { headers: { authorization: `Bearer ${key}` } }).catch(() => undefined)
   if (!response) throw new ApiError(0, undefined)
-  const body = await response.json().catch(() => undefined)
-  if (!response.ok) throw new ApiError(response.status, body)
-  return body as Tenant
+  if (!response.ok) throw new ApiError(response.status, await response.json().catch(() => undefined))
 }

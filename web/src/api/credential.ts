@@ -1,10 +1,14 @@
 // Who the person is to the server. Everything that knows how a request is signed in is here.
 import { useSyncExternalStore } from 'react'
 
-// A portal shows one application to whoever has its link.
-export const isPortal = /^\/portal(\/|$)/.test(location.pathname)
+// The same script shows the dashboard, the portal (one application, to whoever has its link), the operator's pages and a
+// catalogue that is public.
+const PLACES = ['dashboard', 'portal', 'operator', 'catalog'] as const
+export type Place = (typeof PLACES)[number]
+export const place: Place = PLACES.find(name => location.pathname.split('/')[1] === name) ?? 'dashboard'
+export const isPortal = place === 'portal'
 
-const STORED = isPortal ? 'posthorn.portal' : 'posthorn.key'
+const STORED = place === 'dashboard' ? 'posthorn.key' : `posthorn.${place}`
 const listeners = new Set<() => void>()
 let why: string | undefined
 

@@ -2,17 +2,19 @@ import { useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, useEffect } from 'react'
 import { Redirect, Route, Switch, useLocation } from 'wouter'
 import { AccessGate, useAccess } from '@/api/access'
-import { isPortal, useSignedIn } from '@/api/credential'
-import { LinkButton } from '@/ui/Button'
+import { isPortal, place, useSignedIn } from '@/api/credential'
 import { Page } from '@/ui/Page'
-import { Empty, Failure, Skeleton } from '@/ui/State'
+import { Failure, Skeleton } from '@/ui/State'
 import { Toasts } from '@/ui/Toast'
 import { useArrival } from './arrival'
 import { Mishap } from './Mishap'
+import { Nothing } from './Nothing'
 import { PortalEnd, PortalShell } from './PortalShell'
 import { Shell } from './Shell'
 import { SignIn } from './SignIn'
 
+const OperatorApp = lazy(() => import('./OperatorApp'))
+const CatalogApp = lazy(() => import('./CatalogApp'))
 const Overview = lazy(() => import('@/features/overview/Overview'))
 const ApplicationList = lazy(() => import('@/features/application/ApplicationList'))
 const ApplicationPage = lazy(() => import('@/features/application/ApplicationPage'))
@@ -34,16 +36,6 @@ const APPLICATION = [
   <Route key="message" path="/app/:app/msg/:msg" component={MessagePage} />,
   <Route key="application" path="/app/:app/:tab?" component={ApplicationPage} />,
 ]
-
-function Nothing() {
-  return (
-    <Page title="Nothing here">
-      <Empty title="There is no such page.">
-        <LinkButton href="/">Go to the start</LinkButton>
-      </Empty>
-    </Page>
-  )
-}
 
 function Dashboard() {
   return (
@@ -85,21 +77,18 @@ export function App() {
   useEffect(() => {
     if (!signedIn) queries.clear() // nothing of one person for the next
   }, [signedIn, queries])
-  const Frame = isPortal ? PortalShell : Shell
-  const loading = <Skeleton lines={6} />
   return (
     <>
-      {signedIn ? (
-        <Frame>
-          <AccessGate
-            loading={loading}
-            failed={(error, retry) => <Page title="Posthorn" children={<Failure error={error} retry={retry} />} />}
-          >
-            <Mishap key={location}>
-              <Suspense fallback={loading}>{isPortal ? <Portal /> : <Dashboard />}</Suspense>
-            </Mishap>
-          </AccessGate>
-        </Frame>
+      {place === 'operator' ? (
+        <Suspense>
+          <OperatorApp />
+        </Suspense>
+      ) : place === 'catalog' ? (
+        <Suspense>
+          <CatalogApp />
+        </Suspense>
+      ) : signedIn ? (
+        <Inside />
       ) : isPortal ? (
         <PortalEnd />
       ) : (
@@ -107,5 +96,21 @@ export function App() {
       )}
       <Toasts />
     </>
+  )
+}
+
+// Of the dashboard and the portal.
+function Inside() {
+  const [location] = useLocation()
+  const Frame = isPortal ? PortalShell : Shell
+  const loading = <Skeleton lines={6} />
+  return (
+    <Frame>
+      <AccessGate loading={loading} failed={(error, retry) => <Page title="Posthorn" children={<Failure error={error} retry={retry} />} />}>
+        <Mishap key={location}>
+          <Suspense fallback={loading}>{isPortal ? <Portal /> : <Dashboard />}</Suspense>
+        </Mishap>
+      </AccessGate>
+    </Frame>
   )
 }

@@ -1,36 +1,14 @@
-import { useState, type ReactNode } from 'react'
+import type { ReactNode } from 'react'
 import { useAccess } from '@/api/access'
-import { IconButton } from '@/ui/Button'
-import { Icon } from '@/ui/Icon'
 import { Badge } from '@/ui/State'
-import { setTheme, theme } from './theme'
+import { TopFrame } from './TopFrame'
 
 export function PortalShell({ children }: { children: ReactNode }) {
   const { isReadOnly } = useAccess()
-  const [current, setCurrent] = useState(theme)
-  const next = current === 'dark' ? 'light' : 'dark'
   return (
-    <div className="portal">
-      <a href="#content" className="skip">
-        Skip to the content
-      </a>
-      <header className="portal-bar">
-        <strong className="grow">Webhooks</strong>
-        {isReadOnly && <Badge tone="quiet">Read only</Badge>}
-        <IconButton
-          label={next === 'dark' ? 'Dark theme' : 'Light theme'}
-          onPress={() => {
-            setTheme(next)
-            setCurrent(next)
-          }}
-        >
-          <Icon name={next} />
-        </IconButton>
-      </header>
-      <main id="content" tabIndex={-1}>
-        {children}
-      </main>
-    </div>
+    <TopFrame title="Webhooks" note={isReadOnly && <Badge tone="quiet">Read only</Badge>}>
+      {children}
+    </TopFrame>
   )
 }
 

@@ -1,56 +1,11 @@
-import { useState, type FormEvent } from 'react'
-import { tryKey } from '@/api/client'
-import { credential } from '@/api/credential'
-import { ApiError, messageOf } from '@/api/error'
-import { Button } from '@/ui/Button'
-import { TextField } from '@/ui/Field'
-import { Logo } from '@/ui/Logo'
-import { Note } from '@/ui/State'
+import { KeySignIn } from './KeySignIn'
 
 export function SignIn() {
-  const [key, setKey] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<string>()
-  const reason = credential.reason()
-
-  async function submit(event: FormEvent) {
-    event.preventDefault()
-    if (busy) return
-    setBusy(true)
-    setError(undefined)
-    try {
-      await tryKey(key.trim())
-      credential.accept(key.trim())
-    } catch (cause) {
-      setError(cause instanceof ApiError && cause.status === 401 ? 'This API key is not known here.' : messageOf(cause))
-      setBusy(false)
-    }
-  }
-
   return (
-    <main className="sign-in">
-      <form onSubmit={submit} className="stack">
-        <Logo />
-        <h1>Sign in</h1>
-        {reason && <Note tone="warn">{reason}</Note>}
-        <TextField
-          label="API key"
-          type="password"
-          autoComplete="current-password"
-          autoFocus
-          value={key}
-          onChange={setKey}
-          error={error}
-          hint="It stays in this tab and is forgotten when you close it."
-          mono
-        />
-        <Button type="submit" look="primary" isDisabled={busy || key.trim() === ''}>
-          {busy ? 'One moment…' : 'Sign in'}
-        </Button>
-        <p className="quiet">
-          No key yet? Whoever runs this server makes one with <code>posthorn key create</code>. <a href="/docs">API documentation</a>
-        </p>
-      </form>
-    </main>
+    <KeySignIn title="Sign in" label="API key" unknown="This API key is not known here.">
+      <p className="quiet">
+        No key yet? Whoever runs this server makes one with <code>posthorn key create</code>. <a href="/docs">API documentation</a>
+      </p>
+    </KeySignIn>
   )
 }

@@ -2,7 +2,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Router } from 'wouter'
-import { isPortal } from '@/api/credential'
+import { place } from '@/api/credential'
 import { ApiError } from '@/api/error'
 import '@/ui/tokens.css'
 import '@/ui/shell.css'
@@ -28,7 +28,7 @@ const queries = new QueryClient({
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
-      <Router base={isPortal ? '/portal' : '/dashboard'}>
+      <Router base={`/${place}`}>
         <App />
       </Router>
     </QueryClientProvider>

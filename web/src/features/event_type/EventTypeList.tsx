@@ -2,14 +2,12 @@ import { useState } from 'react'
 import { useAccess } from '@/api/access'
 import { useFilters } from '@/api/filters'
 import { useEventTypes } from '@/api/queries'
-import type { EventType } from '@/api/client'
-import { treeOf, type Branch } from '@/lib/tree'
 import { Button, LinkButton } from '@/ui/Button'
+import { Catalogue } from '@/ui/Catalogue'
 import { Checkbox, TextField } from '@/ui/Field'
 import { Icon } from '@/ui/Icon'
 import { Page } from '@/ui/Page'
-import { Badge, Empty, Failure, Skeleton } from '@/ui/State'
-import { Link } from 'wouter'
+import { Empty, Failure, Skeleton } from '@/ui/State'
 import { ImportDialog } from './ImportDialog'
 
 export default function EventTypeList() {
@@ -22,7 +20,6 @@ export default function EventTypeList() {
   const visible = (data ?? []).filter(
     type => (archivedToo || !type.archived) && (type.name.toLowerCase().includes(find) || type.description.toLowerCase().includes(find)),
   )
-  const byName = new Map(visible.map(type => [type.name, type]))
   const create = mayOwn && (
     <>
       <Button onPress={() => setImporting(true)}>Import…</Button>
@@ -54,43 +51,9 @@ export default function EventTypeList() {
           </Empty>
         )
       ) : (
-        <ul className="catalogue">
-          {treeOf([...byName.keys()]).map(branch => (
-            <Twig key={branch.name} branch={branch} byName={byName} />
-          ))}
-        </ul>
+        <Catalogue types={visible} href={name => `/event-type/${encodeURIComponent(name)}`} />
       )}
       {importing && <ImportDialog onClose={() => setImporting(false)} />}
     </Page>
-  )
-}
-
-function Twig({ branch, byName }: { branch: Branch; byName: Map<string, EventType> }) {
-  const type = byName.get(branch.name)
-  return (
-    <li>
-      <div className="catalogue-row">
-        {type ? (
-          <>
-            <Link href={`/event-type/${encodeURIComponent(type.name)}`} className="row-link" aria-label={type.name}>
-              {branch.label}
-            </Link>
-            <span className="quiet grow">{type.description}</span>
-            {type.deprecated && <Badge tone="warn">Deprecated</Badge>}
-            {type.archived && <Badge tone="quiet">Archived</Badge>}
-            {Object.keys(type.schemas ?? {}).length > 0 && <span className="chip">schema</span>}
-          </>
-        ) : (
-          <span className="quiet">{branch.label}</span>
-        )}
-      </div>
-      {branch.children.length > 0 && (
-        <ul>
-          {branch.children.map(child => (
-            <Twig key={child.name} branch={child} byName={byName} />
-          ))}
-        </ul>
-      )}
-    </li>
   )
 }

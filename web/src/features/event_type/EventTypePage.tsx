@@ -2,15 +2,15 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useLocation, useParams } from 'wouter'
 import { useAccess } from '@/api/access'
-import { api, take, type EventType } from '@/api/client'
-import { examplePayload } from '@/lib/example'
+import { api, take } from '@/api/client'
 import { schedule } from '@/lib/time'
 import { Button, LinkButton } from '@/ui/Button'
-import { Body, Copyable } from '@/ui/Code'
+import { Schemas } from '@/ui/Catalogue'
+import { Copyable } from '@/ui/Code'
 import { ActionDialog } from '@/ui/Dialog'
 import { ActionMenu } from '@/ui/Menu'
-import { Facts, Page, Section } from '@/ui/Page'
-import { Badge, Empty, Failure, Skeleton } from '@/ui/State'
+import { Facts, Page } from '@/ui/Page'
+import { Badge, Failure, Skeleton } from '@/ui/State'
 import { Time } from '@/ui/Time'
 import { tell } from '@/ui/Toast'
 
@@ -91,46 +91,9 @@ export default function EventTypePage() {
           ['Changed', <Time at={type.updatedAt} />],
         ]}
       />
-      <Schemas type={type} />
+      <Schemas schemas={type.schemas} />
       {open && <RemoveDialog name={name} remove={open === 'remove'} onClose={() => setOpen(undefined)} />}
     </Page>
-  )
-}
-
-function Schemas({ type }: { type: EventType }) {
-  const versions = Object.keys(type.schemas ?? {}).sort((a, b) => Number(b) - Number(a) || b.localeCompare(a))
-  const [chosen, setChosen] = useState<string>()
-  const version = chosen && versions.includes(chosen) ? chosen : versions[0]
-  if (version === undefined)
-    return (
-      <Section title="Schema">
-        <Empty title="No schema.">
-          <p>A JSON Schema says what a payload looks like. Examples are made from it.</p>
-        </Empty>
-      </Section>
-    )
-  return (
-    <div className="halves">
-      <Section
-        title="Schema"
-        actions={
-          versions.length > 1 && (
-            <div className="segments" role="group" aria-label="Version of the schema">
-              {versions.map(one => (
-                <button key={one} type="button" aria-pressed={one === version} onClick={() => setChosen(one)}>
-                  {one}
-                </button>
-              ))}
-            </div>
-          )
-        }
-      >
-        <Body text={JSON.stringify(type.schemas![version])} label={`Schema ${version}`} />
-      </Section>
-      <Section title="Example">
-        <Body text={examplePayload({ [version]: type.schemas![version] })} label="Example" />
-      </Section>
-    </div>
   )
 }
 

@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState, type FormEvent } from 'react'
+import { lazy, Suspense, useState, type FormEvent } from 'react'
 import { useParams } from 'wouter'
 import { ChangeOnly } from '@/api/access'
 import { api, take, type Tenant } from '@/api/client'
@@ -8,12 +8,14 @@ import { useTenant } from '@/api/queries'
 import { isPlain, PROFILES, type Profile } from '@/lib/signature'
 import { parseSchedule, schedule } from '@/lib/time'
 import { Button } from '@/ui/Button'
-import { Select, TextField } from '@/ui/Field'
+import { Checkbox, Select, TextField } from '@/ui/Field'
 import { Page, Tabs } from '@/ui/Page'
 import { Failure, Note, Skeleton } from '@/ui/State'
 import { tell } from '@/ui/Toast'
 import { ApiKeys } from './ApiKeys'
 import { Operational } from './Operational'
+
+const Usage = lazy(() => import('./Usage')) // with its charts
 
 export default function Settings() {
   const { tab } = useParams()
@@ -26,12 +28,17 @@ export default function Settings() {
           ['Tenant', '/settings'],
           ['API keys', '/settings/keys'],
           ['Operational webhooks', '/settings/operational'],
+          ['Usage', '/settings/usage'],
         ]}
       />
       {tab === 'operational' ? (
         <Operational />
       ) : tab === 'keys' ? (
         <ApiKeys />
+      ) : tab === 'usage' ? (
+        <Suspense fallback={<Skeleton lines={6} />}>
+          <Usage />
+        </Suspense>
       ) : tenant.error ? (
         <Failure error={tenant.error} retry={() => void tenant.refetch()} />
       ) : tenant.data ? (
@@ -52,6 +59,8 @@ function TenantForm({ tenant }: { tenant: Tenant }) {
   const [profile, setProfile] = useState<Profile>(tenant.signatureProfile)
   const [header, setHeader] = useState(tenant.signatureHeader ?? '')
   const [retries, setRetries] = useState(tenant.retrySchedule ? schedule(tenant.retrySchedule) : '')
+  const [isPublic, setPublic] = useState(tenant.publicCatalog)
+  const [slug, setSlug] = useState(tenant.catalogSlug ?? '')
   const [error, setError] = useState<unknown>()
   const faults = fieldsOf(error)
   const parsed = parseSchedule(retries)
@@ -66,6 +75,8 @@ function TenantForm({ tenant }: { tenant: Tenant }) {
       signatureProfile: profile,
       signatureHeader: isPlain(profile) && header ? header : null,
       retrySchedule: parsed.seconds.length > 0 ? parsed.seconds : null,
+      publicCatalog: isPublic,
+      catalogSlug: slug.trim() || null,
     }
     try {
       await take(api.PATCH('/api/v1/tenant', { body }))
@@ -112,6 +123,28 @@ function TenantForm({ tenant }: { tenant: Tenant }) {
           onChange={setHeader}
           error={faults.signatureHeader}
           placeholder="X-Signature"
+          mono
+        />
+      )}
+      <Checkbox isSelected={isPublic} onChange={setPublic} hint="Names, schemas and examples, but for archived ones, without signing in.">
+        Everybody may read the event types
+      </Checkbox>
+      {isPublic && (
+        <TextField
+          label="Name of the public catalogue"
+          value={slug}
+          onChange={setSlug}
+          error={faults.catalogSlug}
+          placeholder="acme"
+          hint={
+            tenant.publicCatalog && tenant.catalogSlug ? (
+              <>
+                It is at <a href={`/catalog/${tenant.catalogSlug}`}>{`${location.origin}/catalog/${tenant.catalogSlug}`}</a>.
+              </>
+            ) : (
+              `It will be at ${location.origin}/catalog/${slug.trim() || '…'}.`
+            )
+          }
           mono
         />
       )}
