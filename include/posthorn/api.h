@@ -114,6 +114,9 @@ struct ph_id ph_call_viewer(const struct ph_call *call);
 
 /* ---- input ---- */
 
+/* The address of who asks, as text in the arena: forwarded.h. Absent: the client has gone. */
+struct ph_str ph_call_address(struct ph_call *call);
+
 /* Percent-decodes into the arena ('+' is a space in a query); gives s itself when there is nothing to decode. False: a '%'
  * without two hex digits, or the result is not text. */
 bool ph_percent_decode(struct ph_arena *arena, struct ph_str s, bool query, struct ph_str *out);

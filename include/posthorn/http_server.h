@@ -11,6 +11,8 @@
 #include "posthorn/loop.h"
 #include "posthorn/str.h"
 
+#include <sys/socket.h>
+
 /* One inbound request. Slices of head and body are valid until on_request returns; the arena until it is answered. */
 struct ph_request {
     struct ph_arena *arena;
@@ -57,6 +59,10 @@ void ph_http_server_stop(struct ph_http_server *server, int64_t timeout_ms);
 
 /* Value of a header by its lower-case name; absent without. Only during on_request, or when the head was kept. */
 struct ph_str ph_request_header(const struct ph_request *request, const char *lower_case_name);
+/* The values of all headers of that name, joined by commas, in the arena. */
+struct ph_str ph_request_headers(const struct ph_request *request, const char *lower_case_name);
+/* Who is at the other end of the connection. False: the client has gone. */
+bool ph_request_peer(const struct ph_request *request, struct sockaddr_storage *out);
 /* During on_request: copies head and body into the arena, so that they stay valid until the answer. */
 void ph_request_keep(struct ph_request *request);
 

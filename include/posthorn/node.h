@@ -7,6 +7,7 @@
 #include "posthorn/auth_news.h"
 #include "posthorn/config.h"
 #include "posthorn/delivery.h"
+#include "posthorn/forwarded.h"
 #include "posthorn/guard.h"
 #include "posthorn/metrics.h"
 #include "posthorn/proxy.h"
@@ -32,6 +33,7 @@ struct ph_node {
     const struct ph_config *config;
     struct ph_keyring *keyring; /* the dispatcher adds new data keys */
     const struct ph_guard *guard;
+    const struct ph_forwarded *forwarded;
     const struct ph_proxy *proxy; /* NULL: none */
     struct ph_retry_schedule retry;
     /* Identity in the database, 0 while there is none: then no attempt starts and nothing is claimed. Written by the

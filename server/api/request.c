@@ -1,6 +1,19 @@
 #include "posthorn/api.h"
+#include "posthorn/node.h"
 
 #include <string.h>
+
+struct ph_str ph_call_address(struct ph_call *call)
+{
+    char *text = ph_arena_alloc(call->req->arena, PH_ADDRESS_MAX);
+    struct sockaddr_storage peer;
+
+    if (!ph_request_peer(call->req, &peer))
+        return PH_STR_NONE;
+    ph_forwarded_client(call->api->node->forwarded, (struct sockaddr *)&peer,
+                        ph_request_headers(call->req, "x-forwarded-for"), text);
+    return *text ? ph_str_of(text) : PH_STR_NONE;
+}
 
 static int hex_value(char c)
 {

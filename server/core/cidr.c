@@ -1,7 +1,10 @@
 #include "core/cidr.h"
 
+#include "posthorn/arena.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAPPED_BITS 96
@@ -78,4 +81,54 @@ const char *ph_cidr_parse(struct ph_str text, struct ph_cidr *out, bool *is_v6)
         return "write an IPv4 range as such; it opens the mapped form too";
     *out = range;
     return NULL;
+}
+
+static void append(struct ph_cidr **ranges, size_t *n, const struct ph_cidr *range)
+{
+    *ranges = ph_realloc(*ranges, (*n + 1) * sizeof(**ranges));
+    (*ranges)[(*n)++] = *range;
+}
+
+enum ph_err ph_cidr_list_parse(struct ph_str text, struct ph_buf *problems,
+                               struct ph_cidr_list *out)
+{
+    struct ph_str rest = ph_str_trim(text), part;
+    enum ph_err err = PH_OK;
+
+    if (rest.len == 0)
+        rest = PH_STR_NONE;
+    while (ph_str_split(&rest, ',', &part)) {
+        struct ph_cidr range;
+        bool is_v6 = false;
+        part = ph_str_trim(part);
+        const char *wrong = ph_cidr_parse(part, &range, &is_v6);
+        if (wrong) {
+            ph_buf_printf(problems, "\"%.*s\": %s\n", (int)part.len, part.ptr, wrong);
+            err = PH_ERR_CONFIG;
+        } else if (is_v6) {
+            append(&out->v6, &out->n_v6, &range);
+        } else {
+            append(&out->v4, &out->n_v4, &range);
+        }
+    }
+    if (err != PH_OK)
+        ph_cidr_list_free(out);
+    return err;
+}
+
+void ph_cidr_list_free(struct ph_cidr_list *list)
+{
+    free(list->v4);
+    free(list->v6);
+    *list = (struct ph_cidr_list){0};
+}
+
+bool ph_cidr_list_holds_v4(const struct ph_cidr_list *list, const uint8_t *addr)
+{
+    return ph_cidr_any_holds(list->v4, list->n_v4, addr);
+}
+
+bool ph_cidr_list_holds_v6(const struct ph_cidr_list *list, const uint8_t *addr)
+{
+    return ph_cidr_any_holds(list->v6, list->n_v6, addr);
 }

@@ -39,8 +39,7 @@ static const struct ph_cidr forbidden_v6[] = {
 };
 
 struct ph_guard {
-    struct ph_cidr *allow_v4, *allow_v6;
-    size_t n_v4, n_v6;
+    struct ph_cidr_list allow;
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -48,7 +47,7 @@ struct ph_guard {
 static bool allows_v4(const struct ph_guard *guard, const uint8_t *addr)
 {
     return !ph_cidr_any_holds(forbidden_v4, COUNT_OF(forbidden_v4), addr) ||
-           ph_cidr_any_holds(guard->allow_v4, guard->n_v4, addr);
+           ph_cidr_list_holds_v4(&guard->allow, addr);
 }
 
 static bool allows_v6(const struct ph_guard *guard, const uint8_t *addr)
@@ -56,10 +55,10 @@ static bool allows_v6(const struct ph_guard *guard, const uint8_t *addr)
     /* The kernel connects a mapped address by IPv4, so only ranges of IPv4 open it. */
     const uint8_t *v4 = ph_cidr_mapped_v4(addr);
     if (v4)
-        return ph_cidr_any_holds(guard->allow_v4, guard->n_v4, v4);
+        return ph_cidr_list_holds_v4(&guard->allow, v4);
     return (ph_cidr_holds(&global_v6, addr) &&
             !ph_cidr_any_holds(forbidden_v6, COUNT_OF(forbidden_v6), addr)) ||
-           ph_cidr_any_holds(guard->allow_v6, guard->n_v6, addr);
+           ph_cidr_list_holds_v6(&guard->allow, addr);
 }
 
 bool ph_guard_allows(const struct ph_guard *guard, const struct sockaddr *addr)
@@ -77,36 +76,13 @@ bool ph_guard_allows(const struct ph_guard *guard, const struct sockaddr *addr)
     return false;
 }
 
-static void append(struct ph_cidr **ranges, size_t *n, const struct ph_cidr *range)
-{
-    *ranges = ph_realloc(*ranges, (*n + 1) * sizeof(**ranges));
-    (*ranges)[(*n)++] = *range;
-}
-
 enum ph_err ph_guard_new(struct ph_str allow, struct ph_buf *problems, struct ph_guard **out)
 {
     struct ph_guard *guard = ph_calloc(1, sizeof(*guard));
-    struct ph_str rest = ph_str_trim(allow), part;
-    enum ph_err err = PH_OK;
+    enum ph_err err = ph_cidr_list_parse(allow, problems, &guard->allow);
 
-    if (rest.len == 0)
-        rest = PH_STR_NONE;
-    while (ph_str_split(&rest, ',', &part)) {
-        struct ph_cidr range;
-        bool is_v6 = false;
-        part = ph_str_trim(part);
-        const char *wrong = ph_cidr_parse(part, &range, &is_v6);
-        if (wrong) {
-            ph_buf_printf(problems, "\"%.*s\": %s\n", (int)part.len, part.ptr, wrong);
-            err = PH_ERR_CONFIG;
-        } else if (is_v6) {
-            append(&guard->allow_v6, &guard->n_v6, &range);
-        } else {
-            append(&guard->allow_v4, &guard->n_v4, &range);
-        }
-    }
     if (err != PH_OK) {
-        ph_guard_free(guard);
+        free(guard);
         return err;
     }
     *out = guard;
@@ -117,7 +93,6 @@ void ph_guard_free(struct ph_guard *guard)
 {
     if (!guard)
         return;
-    free(guard->allow_v4);
-    free(guard->allow_v6);
+    ph_cidr_list_free(&guard->allow);
     free(guard);
 }

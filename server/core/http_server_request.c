@@ -253,6 +253,38 @@ struct ph_str ph_request_header(const struct ph_request *request, const char *lo
                            inbound->req->headers.entries[at].value.len};
 }
 
+struct ph_str ph_request_headers(const struct ph_request *request, const char *lower_case_name)
+{
+    const struct inbound *inbound = ph_container_of(request, struct inbound, pub);
+    struct ph_str name = ph_str_of(lower_case_name), all = PH_STR_NONE;
+    size_t n = inbound->kept ? inbound->n_kept : inbound->req->headers.size;
+
+    for (size_t i = 0; i < n; i++) {
+        struct kept_header h;
+        if (inbound->kept) {
+            h = inbound->kept[i];
+        } else {
+            const h2o_header_t *raw = &inbound->req->headers.entries[i];
+            h.name = (struct ph_str){raw->name->base, raw->name->len};
+            h.value = (struct ph_str){raw->value.base, raw->value.len};
+        }
+        if (!ph_str_eq(h.name, name))
+            continue;
+        all = !all.ptr ? h.value
+                       : ph_str_of(ph_arena_printf(request->arena, "%.*s,%.*s", (int)all.len,
+                                                   all.ptr, (int)h.value.len, h.value.ptr));
+    }
+    return all;
+}
+
+bool ph_request_peer(const struct ph_request *request, struct sockaddr_storage *out)
+{
+    const struct inbound *inbound = ph_container_of(request, struct inbound, pub);
+    h2o_conn_t *conn = inbound->req ? inbound->req->conn : NULL;
+
+    return conn && conn->callbacks->get_peername(conn, (struct sockaddr *)out) > 0;
+}
+
 static struct ph_str copy(struct ph_arena *arena, struct ph_str s)
 {
     return s.ptr ? (struct ph_str){ph_arena_copy(arena, s.ptr, s.len), s.len} : s;

@@ -37,6 +37,7 @@ struct server {
     struct ph_buf url; /* where it listens */
     struct ph_keyring *keyring;
     struct ph_guard *guard;
+    struct ph_forwarded *forwarded;
     struct ph_proxy *proxy;
     struct ph_node *node;
     struct ph_courier *couriers[COURIERS_MAX];
@@ -127,6 +128,9 @@ static enum ph_err check_settings(struct server *s)
     if (ph_guard_new(ph_str_of(config->guard_allow), &lines, &s->guard) != PH_OK)
         err = PH_ERR_CONFIG;
     blame(s, "POSTHORN_GUARD_ALLOW", &lines);
+    if (ph_forwarded_new(ph_str_of(config->trusted_proxies), &lines, &s->forwarded) != PH_OK)
+        err = PH_ERR_CONFIG;
+    blame(s, "POSTHORN_TRUSTED_PROXIES", &lines);
     if (ph_proxy_new(ph_str_of(config->proxy), ph_str_of(config->no_proxy), &s->problems,
                      &s->proxy) != PH_OK)
         err = PH_ERR_CONFIG;
@@ -267,6 +271,7 @@ static enum ph_err start_node(struct server *s)
     node->rates = ph_rate_table_new();
     node->keyring = s->keyring;
     node->guard = s->guard;
+    node->forwarded = s->forwarded;
     node->proxy = s->proxy;
     node->couriers = s->couriers;
     node->counts = ph_counts_new();
@@ -418,6 +423,7 @@ int ph_serve_run(const struct ph_config *config, const struct ph_serve_options *
     log_problems(s);
     stop(s);
     ph_guard_free(s->guard);
+    ph_forwarded_free(s->forwarded);
     ph_proxy_free(s->proxy);
     ph_keyring_free(s->keyring);
     ph_counts_free(s->node->counts);

@@ -43,7 +43,7 @@ def used(postgres):
     ("POSTHORN_LOG_LEVEL", "loud"), ("POSTHORN_RETRY_JITTER_PERCENT", "101"), ("POSTHORN_MEMORY_DELIVERIES", "99"),
     ("POSTHORN_RETRY_SCHEDULE", "5,x"), ("POSTHORN_RETRY_SCHEDULE", "5,-1"),
     ("POSTHORN_GUARD_ALLOW", "10.0.0.0/33"), ("POSTHORN_GUARD_ALLOW", "example.com"), ("POSTHORN_GUARD_ALLOW", "10.0.0.1/8"),
-    ("POSTHORN_CA_FILE", "/nowhere/ca.pem"), ("POSTHORN_LISTEN", "nowhere"), ("POSTHORN_LISTEN", "127.0.0.1:99999"),
+    ("POSTHORN_TRUSTED_PROXIES", "10.0.0.1/8"), ("POSTHORN_CA_FILE", "/nowhere/ca.pem"), ("POSTHORN_LISTEN", "nowhere"), ("POSTHORN_LISTEN", "127.0.0.1:99999"),
     ("POSTHORN_MASTER_KEY", "c2hvcnQ="), ("POSTHORN_MASTER_KEY", "!" * 44),
 ])
 def test_wrong_value_is_named(used, name, value):
