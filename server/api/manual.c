@@ -64,7 +64,8 @@ void ph_api_endpoint_cancel_messages(struct ph_call *call)
     struct ph_endpoint_path path = path_of(call, 0, 1);
     struct ph_faults faults = {0};
     json_t *body = ph_body_object(call);
-    int64_t now_ms = ph_clock_wall_ms(), before_ms;
+    /* Up to the end of this millisecond: a message that was accepted a moment ago has the same. */
+    int64_t now_ms = ph_clock_wall_ms() + 1, before_ms;
 
     if (!body)
         return;

@@ -220,6 +220,14 @@ def test_cancelling_leaves_nothing_owed(api, server, app, receiver):
     assert set(came.values()) == {1}
 
 
+def test_what_was_accepted_a_moment_ago_is_cancelled_too(api, server, app, receiver):
+    endpoint = api.new_endpoint(app, receiver.url(), paused=True)
+    for _ in range(50):  # some of them within one millisecond
+        api.send(app)
+        api.expect(204, "POST", at(app, endpoint, "cancel-msgs"), json={"createdBefore": "2099-01-01T00:00:00Z"})
+    assert stats(api, app, endpoint) == {"canceled": 50}
+
+
 def test_a_test_attempt_is_signed_and_waits_for_no_hold(api, app, receiver, signature):
     endpoint = api.new_endpoint(app, receiver.url("/hook"), paused=True)
     receiver.default = status(503, headers={"Retry-After": "3600"})
