@@ -3,7 +3,7 @@ import threading
 import time
 
 import httpx
-from client import unique
+from client import shared_http, unique
 from wait import SLOWNESS, wait_for
 
 CLIENTS = 8
@@ -17,7 +17,7 @@ class Asker(threading.Thread):
     def __init__(self, get_url, api_key, app, n):
         super().__init__(daemon=True)
         self.get_url, self.app, self.n = get_url, app, n
-        self.http = httpx.Client(headers={"Authorization": f"Bearer {api_key}"}, timeout=5.0 * SLOWNESS, trust_env=False)
+        self.http = shared_http(headers={"Authorization": f"Bearer {api_key}"}, timeout=5.0 * SLOWNESS)
         self.made = []  # (route, name, id of the first answer, answers with other ids)
         self.repeated = 0
         self.stopping = False

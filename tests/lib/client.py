@@ -18,6 +18,12 @@ def unique(word="x"):
     return f"{word}-{os.getpid()}-{next(_numbers)}"
 
 
+def shared_http(**more):
+    """An HTTP client for many threads. It closes no connection that idles: another thread may be about to use that one."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=None)
+    return httpx.Client(limits=limits, trust_env=False, **more)
+
+
 class Api:
     check = None  # of clients that are given none
 
@@ -25,7 +31,7 @@ class Api:
         """key None: no Authorization. check: called with every response, e.g. to hold it against the OpenAPI document."""
         self.url, self.key = url, key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.http = httpx.Client(headers=headers, timeout=30.0 * SLOWNESS, trust_env=False)
+        self.http = shared_http(headers=headers, timeout=30.0 * SLOWNESS)
         self._check = check or Api.check
 
     def __enter__(self):

@@ -28,6 +28,7 @@ def main() -> None:
         for name, faults in broken:
             print(name)
             for fault in faults:
+                print("  " + (fault.get("message") or "").partition("\n")[0][:300])
                 print("\n".join(f"  {line}" for line in (fault.text or "").splitlines()[-LINES:]))
 
 

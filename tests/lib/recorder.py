@@ -8,7 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import contract
-import httpx
+from client import shared_http
 from wait import SLOWNESS
 
 HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "upgrade"}
@@ -18,7 +18,7 @@ class Recorder:
     def __init__(self, server_url):
         self.succeeded, self.faults = set(), []
         self._server_url = server_url
-        self._http = httpx.Client(timeout=30.0 * SLOWNESS, trust_env=False)
+        self._http = shared_http(timeout=30.0 * SLOWNESS)
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
