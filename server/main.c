@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"receive", ph_role_receive, "[options]", "print deliveries and check their signatures"},
     {"migrate", ph_role_migrate, "", "bring the database up to date"},
     {"tenant", ph_role_tenant, "create --name NAME", "make a tenant"},
+    {"plan", ph_role_plan, "list", "see and change the plans of tenants"},
     {"key", ph_role_key, "create --tenant org_...", "make an API key of a tenant"},
     {"sql-user", ph_role_sql_user, "create --role NAME", "let a PostgreSQL role send from SQL"},
     {"master-key", ph_role_master_key, "", "print a new random master key"},

@@ -12,6 +12,10 @@
  * the dispatcher keeps for it. */
 void ph_node_register(struct ph_db *db, struct ph_arena *arena, struct ph_str name,
                       void (*on_done)(enum ph_err err, int32_t node_id, void *ctx), void *ctx);
+/* What the node has in memory, for whoever asks what nodes there are: instance.h. */
+void ph_node_report(struct ph_db *db, struct ph_arena *arena, int32_t node_id, int32_t deliveries,
+                    int64_t payload_bytes, void (*on_done)(enum ph_err err, int32_t n, void *ctx),
+                    void *ctx);
 /* The connection hears of changes from now on (on_notify of its options). */
 void ph_node_listen(struct ph_db *db, struct ph_arena *arena,
                     void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx);

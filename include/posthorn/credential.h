@@ -6,16 +6,9 @@
 
 #include "posthorn/err.h"
 #include "posthorn/id.h"
-#include "posthorn/rate.h"
+#include "posthorn/quota.h"
 
 enum ph_access { PH_ACCESS_ALL, PH_ACCESS_READ, PH_ACCESS_SEND };
-
-/* What a tenant may use; -1: as much as it wants, or for requests: as the instance says. */
-struct ph_quotas {
-    int64_t per_second[PH_RATE_CLASSES]; /* requests of a class of enum ph_rate_class */
-    int64_t messages_per_day, applications, endpoints, retention_days, payload_bytes;
-};
-enum ph_rate_class { PH_RATE_READ, PH_RATE_WRITE, PH_RATE_SEND };
 
 /* What the database says of a tenant: standing(). */
 struct ph_standing {

@@ -22,6 +22,7 @@ int ph_role_dev(int argc, char **argv);
 int ph_role_receive(int argc, char **argv);
 int ph_role_migrate(int argc, char **argv);
 int ph_role_tenant(int argc, char **argv);
+int ph_role_plan(int argc, char **argv);
 int ph_role_key(int argc, char **argv);
 int ph_role_sql_user(int argc, char **argv);
 int ph_role_config(int argc, char **argv);

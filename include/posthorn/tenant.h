@@ -72,13 +72,6 @@ void ph_tenant_get_usage(struct ph_db *db, struct ph_arena *arena, struct ph_id 
                                       const struct ph_tenant_usage *usage, size_t n),
                          void *ctx);
 
-struct ph_plan {
-    struct ph_str name, quotas;
-};
-void ph_plan_list(struct ph_db *db, struct ph_arena *arena,
-                  void (*done)(void *ctx, enum ph_err err, const struct ph_plan *plans, size_t n),
-                  void *ctx);
-
 /* ---- as they see themselves ---- */
 
 struct ph_tenant_settings {

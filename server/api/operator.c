@@ -1,5 +1,6 @@
 /* What the operator sees and does: /admin/v1. */
 #include "api/api_key_out.h"
+#include "api/operator_in.h"
 #include "api/routes.h"
 #include "posthorn/tenant.h"
 
@@ -7,7 +8,6 @@
 
 #define TENANT_BYTES (16 * 1024)
 #define PAGE_BYTES   (4 * 1024 * 1024)
-#define QUOTA_MAX    INT64_C(1000000000000)
 
 static void write_tenant(struct ph_json_writer *w, const struct ph_tenant *tenant)
 {
@@ -108,38 +108,22 @@ void ph_api_admin_tenant_get(struct ph_call *call)
 
 /* ---- changes ---- */
 
-static bool is_quota(const char *name)
+struct ph_str ph_api_field_quotas(struct ph_call *call, struct ph_faults *faults, json_t *body)
 {
-    static const char *const names[] = {"readsPerSecond", "writesPerSecond", "sendsPerSecond",
-                                        "messagesPerDay", "applications",    "endpoints",
-                                        "retentionDays",  "payloadBytes"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (ph_str_eq_c(ph_str_of(name), names[i]))
-            return true;
-    return false;
-}
-
-static struct ph_str field_quotas(struct ph_call *call, struct ph_faults *faults, json_t *quotas)
-{
-    const char *name;
-    json_t *value;
+    json_t *quotas = json_object_get(body, "quotas");
+    const char *fault = json_is_object(quotas) ? ph_quotas_fault(quotas) : NULL;
     char *text;
 
     if (!json_is_object(quotas)) {
         ph_fault(call, faults, "body", "quotas", "has to be an object", "type_error.dict");
         return PH_STR_NONE;
     }
-    json_object_foreach(quotas, name, value)
-    {
-        if (!is_quota(name) || !json_is_integer(value) || json_integer_value(value) < 0 ||
-            json_integer_value(value) > QUOTA_MAX)
-            ph_fault(call, faults, "body", "quotas",
-                     ph_arena_printf(call->req->arena,
-                                     "%.64s is no quota, or not a number from 0 to %lld", name,
-                                     (long long)QUOTA_MAX),
-                     "value_error");
-    }
+    if (fault)
+        ph_fault(call, faults, "body", "quotas",
+                 ph_arena_printf(call->req->arena,
+                                 "%.64s is no quota, or not a number from 0 to %lld", fault,
+                                 (long long)PH_QUOTA_MAX),
+                 "value_error");
     text = json_dumps(quotas, JSON_COMPACT);
     ph_arena_defer(call->req->arena, free, text);
     return ph_str_of(text);
@@ -164,7 +148,7 @@ static bool read_change(struct ph_call *call, bool create, struct ph_tenant_admi
                  "value_error.any_str.max_length");
     out->plan = ph_field_str(call, &faults, body, "plan", false, 1, 0, NULL);
     if (quotas)
-        out->quotas = field_quotas(call, &faults, json_object_get(body, "quotas"));
+        out->quotas = ph_api_field_quotas(call, &faults, body);
     out->suspended = ph_field_bool(call, &faults, body, "suspended", false, &suspended);
     out->set = (name ? PH_TENANT_ADMIN_NAME : 0u) | (plan ? PH_TENANT_ADMIN_PLAN : 0u) |
                (quotas ? PH_TENANT_ADMIN_QUOTAS : 0u) |
@@ -211,36 +195,4 @@ void ph_api_admin_key_create(struct ph_call *call)
 
     if (read_id(call, &id))
         ph_api_key_create_for(call, call->api->engine_db, id);
-}
-
-/* ---- plans ---- */
-
-static void on_plans(void *ctx, enum ph_err err, const struct ph_plan *plans, size_t n)
-{
-    struct ph_json_writer *w;
-
-    if (err != PH_OK) {
-        ph_answer_error(ctx, err, NULL);
-        return;
-    }
-    w = ph_answer_writer(ctx, PAGE_BYTES);
-    ph_jw_object_begin(w);
-    ph_jw_key(w, "data");
-    ph_jw_array_begin(w);
-    for (size_t i = 0; i < n; i++) {
-        ph_jw_object_begin(w);
-        ph_jw_key(w, "name");
-        ph_jw_str(w, plans[i].name);
-        ph_jw_key(w, "quotas");
-        ph_jw_raw(w, plans[i].quotas);
-        ph_jw_object_end(w);
-    }
-    ph_jw_array_end(w);
-    ph_jw_object_end(w);
-    ph_answer_json(ctx, 200, w);
-}
-
-void ph_api_admin_plan_list(struct ph_call *call)
-{
-    ph_plan_list(call->api->engine_db, call->req->arena, on_plans, call);
 }

@@ -284,11 +284,28 @@ static void take_over(struct ph_dispatcher *d)
     ph_nodes_take_over(d->db, errand->arena, identity(d), taken_over, errand);
 }
 
+static void reported(enum ph_err err, int32_t n, void *ctx)
+{
+    (void)err; /* the next one comes soon */
+    (void)n;
+    errand_end(ctx);
+}
+
+static void report(struct ph_dispatcher *d)
+{
+    if (d->paused || !identity(d))
+        return;
+    struct errand *errand = errand_new(d);
+    ph_node_report(d->db, errand->arena, identity(d), (int32_t)ph_metric_get(deliveries_memory),
+                   ph_metric_get(payload_bytes_memory), reported, errand);
+}
+
 static void take_over_due(struct ph_timer *timer)
 {
     struct ph_dispatcher *d = ph_container_of(timer, struct ph_dispatcher, take_over_timer);
 
     take_over(d);
+    report(d);
     ph_timer_set(d->loop, timer, ph_loop_now_ms(d->loop) + TAKE_OVER_MS);
 }
 
@@ -417,7 +434,7 @@ static void cancelled(struct ph_dispatcher *d, const char *text)
 }
 
 /* "app:UUID", "ep:UUID", "tenant:UUID" and "auth:UUID" (credentials of a tenant), sent by the statements that change one;
- * "keys": there is a new data key; "unmatched:MS": a message is due to be matched then; "tail:UUID": somebody watches that
+ * "plans": quotas of one have changed; "keys": there is a new data key; "unmatched:MS": a message is due to be matched then; "tail:UUID": somebody watches that
  * tenant. */
 static void notified(struct ph_db *db, const char *channel, const char *payload, void *ctx)
 {
@@ -430,6 +447,8 @@ static void notified(struct ph_db *db, const char *channel, const char *payload,
     (void)channel;
     if (ph_str_starts(text, PH_STR("auth:")) && parse_uuid(payload + 5, &id))
         ph_auth_news_changed(&d->node->auth_news, &id);
+    else if (ph_str_eq(text, PH_STR("plans")))
+        ph_auth_news_changed(&d->node->auth_news, NULL);
     if (d->paused)
         return;
     if (ph_str_starts(text, PH_STR("app:")) && parse_uuid(payload + 4, &id))
@@ -473,6 +492,7 @@ static void registered(enum ph_err err, int32_t node_id, void *ctx)
     everything_changed(d); /* news may have been missed */
     ph_matcher_nudge(d->matcher, 0);
     take_over(d);
+    report(d);
     claim_in(d, 0);
 }
 

@@ -127,7 +127,7 @@ static bool read_expiry(const char *command, int64_t *out)
 static int parse(int argc, char **argv, const struct ph_command_action *action, const char *usage,
                  struct ph_command_options *out)
 {
-    enum { HELP = 256 };
+    enum { HELP = 1 << 30 };
     static const struct option known[] = {
         {"name", required_argument, NULL, PH_OPTION_NAME},
         {"tenant", required_argument, NULL, PH_OPTION_TENANT},
@@ -136,6 +136,8 @@ static int parse(int argc, char **argv, const struct ph_command_action *action, 
         {"role", required_argument, NULL, PH_OPTION_ROLE},
         {"scope", required_argument, NULL, PH_OPTION_SCOPE},
         {"expires", required_argument, NULL, PH_OPTION_EXPIRES},
+        {"plan", required_argument, NULL, PH_OPTION_PLAN},
+        {"quotas", required_argument, NULL, PH_OPTION_QUOTAS},
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
@@ -157,6 +159,10 @@ static int parse(int argc, char **argv, const struct ph_command_action *action, 
             out->name = ph_str_of(optarg);
         else if (c == PH_OPTION_ROLE)
             out->role = ph_str_of(optarg);
+        else if (c == PH_OPTION_PLAN)
+            out->plan = ph_str_of(optarg);
+        else if (c == PH_OPTION_QUOTAS)
+            out->quotas = ph_str_of(optarg);
         else if (c == PH_OPTION_JSON)
             out->json = true;
         else if ((c == PH_OPTION_TENANT &&

@@ -38,6 +38,8 @@ enum {
     PH_OPTION_ROLE = 16,
     PH_OPTION_SCOPE = 32,
     PH_OPTION_EXPIRES = 64,
+    PH_OPTION_PLAN = 128,
+    PH_OPTION_QUOTAS = 256,
 };
 
 /* Options of all actions; which of them an action takes is in its row. */
@@ -49,6 +51,8 @@ struct ph_command_options {
     struct ph_str role; /* of PostgreSQL */
     enum ph_access access;
     int64_t expires_ms;
+    struct ph_str plan;
+    struct ph_str quotas; /* JSON, not checked yet */
     bool json;
 };
 

@@ -127,7 +127,7 @@ static enum ph_err make_tenant(struct ph_operator *op, struct ph_arena *arena, s
 {
     struct ph_id tenant;
     char wire[PH_ID_WIRE_MAX];
-    enum ph_err err = ph_operator_make_tenant(op, PH_STR("Demo"), &tenant);
+    enum ph_err err = ph_operator_make_tenant(op, PH_STR("Demo"), PH_STR_NONE, &tenant);
     if (err != PH_OK)
         return err;
     ph_id_format(PH_ID_TENANT, tenant, wire);

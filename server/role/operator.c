@@ -57,9 +57,10 @@ static void on_tenant(void *ctx, enum ph_err err, const struct ph_tenant *tenant
 }
 
 enum ph_err ph_operator_make_tenant(struct ph_operator *operator, struct ph_str name,
-                                    struct ph_id *out)
+                                    struct ph_str plan, struct ph_id *out)
 {
-    struct ph_tenant_admin_change change = {.set = PH_TENANT_ADMIN_NAME, .name = name};
+    struct ph_tenant_admin_change change = {
+        .set = PH_TENANT_ADMIN_NAME | PH_TENANT_ADMIN_PLAN, .name = name, .plan = plan};
     struct ph_waiting waiting = {.done = false};
     ph_tenant_create(operator->db, operator->arena, &change, on_tenant, &waiting);
     enum ph_err err = ph_operator_wait(operator, & waiting);

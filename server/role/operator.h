@@ -32,9 +32,9 @@ void ph_operator_on_plain(void *ctx, enum ph_err err);
 
 /* Whether the key is in the database and has not expired. NOT_FOUND: it is not. */
 PH_MUST_CHECK enum ph_err ph_operator_check_key(struct ph_operator *operator, struct ph_str token);
-/* Makes a tenant. */
+/* Makes a tenant. plan absent: none. CONFLICT: there is no such plan. */
 PH_MUST_CHECK enum ph_err ph_operator_make_tenant(struct ph_operator *operator, struct ph_str name,
-                                                  struct ph_id *out);
+                                                  struct ph_str plan, struct ph_id *out);
 /* Makes a key like this one, whose id it writes there. NOT_FOUND: no such tenant. */
 PH_MUST_CHECK enum ph_err ph_operator_make_key(struct ph_operator *operator,
                                                struct ph_api_key * key,

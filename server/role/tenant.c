@@ -3,13 +3,25 @@
 #include "posthorn/role.h"
 #include "role/command.h"
 
+#include <stdio.h>
+
+static int report_plan(const struct ph_command_options *options)
+{
+    fprintf(stderr, "%s: there is no such plan\n", options->command);
+    return PH_EXIT_FAILURE;
+}
+
 static int tenant_create(struct ph_operator *op, const struct ph_command_options *options)
 {
     struct ph_id id;
     if (options->name.len == 0 || options->name.len > PH_TENANT_NAME_MAX ||
         !ph_str_is_text(options->name))
         return ph_command_report_name(options, PH_TENANT_NAME_MAX);
-    enum ph_err err = ph_operator_make_tenant(op, options->name, &id);
+    if (!ph_str_is_text(options->plan))
+        return report_plan(options);
+    enum ph_err err = ph_operator_make_tenant(op, options->name, options->plan, &id);
+    if (err == PH_ERR_CONFLICT)
+        return report_plan(options);
     if (err != PH_OK)
         return ph_command_report(options, err);
     struct ph_output out;
@@ -83,16 +95,33 @@ static void on_changed(void *ctx, enum ph_err err, const struct ph_tenant *tenan
     ph_operator_on_plain(ctx, err);
 }
 
-static int suspend(struct ph_operator *op, const struct ph_command_options *options, bool suspended)
+static int change(struct ph_operator *op, const struct ph_command_options *options,
+                  const struct ph_tenant_admin_change *change)
 {
-    struct ph_tenant_admin_change change = {.set = PH_TENANT_ADMIN_SUSPENDED,
-                                            .suspended = suspended};
     struct ph_waiting waiting = {.done = false};
-    ph_tenant_change(op->db, op->arena, options->tenant, &change, on_changed, &waiting);
+    ph_tenant_change(op->db, op->arena, options->tenant, change, on_changed, &waiting);
     enum ph_err err = ph_operator_wait(op, &waiting);
     if (err == PH_ERR_NOT_FOUND)
         return ph_command_report_absent(options, PH_ID_TENANT, options->tenant);
+    if (err == PH_ERR_CONFLICT)
+        return report_plan(options);
     return err == PH_OK ? PH_EXIT_OK : ph_command_report(options, err);
+}
+
+static int suspend(struct ph_operator *op, const struct ph_command_options *options, bool suspended)
+{
+    return change(
+        op, options,
+        &(struct ph_tenant_admin_change){.set = PH_TENANT_ADMIN_SUSPENDED, .suspended = suspended});
+}
+
+static int tenant_plan(struct ph_operator *op, const struct ph_command_options *options)
+{
+    struct ph_str plan = ph_str_eq_c(options->plan, "none") ? PH_STR_NONE : options->plan;
+    if (!ph_str_is_text(plan))
+        return report_plan(options);
+    return change(op, options,
+                  &(struct ph_tenant_admin_change){.set = PH_TENANT_ADMIN_PLAN, .plan = plan});
 }
 
 static int tenant_suspend(struct ph_operator *op, const struct ph_command_options *options)
@@ -118,18 +147,21 @@ static int tenant_delete(struct ph_operator *op, const struct ph_command_options
 int ph_role_tenant(int argc, char **argv)
 {
     static const char usage[] =
-        "usage: posthorn tenant create --name NAME [--json]\n"
+        "usage: posthorn tenant create --name NAME [--plan PLAN] [--json]\n"
         "       posthorn tenant list [--json]\n"
+        "       posthorn tenant plan --tenant org_... --plan PLAN|none\n"
         "       posthorn tenant suspend --tenant org_...\n"
         "       posthorn tenant resume --tenant org_...\n"
         "       posthorn tenant delete --tenant org_...\n"
         "\n"
-        "Makes a tenant in the database of POSTHORN_DATABASE_URL, or lists them. A suspended "
-        "tenant\n"
-        "may do nothing, and its deliveries wait. A deleted one's keys end at once; its data are\n"
+        "Makes a tenant in the database of POSTHORN_DATABASE_URL, or lists them, or gives one "
+        "another plan.\n"
+        "A suspended tenant may do nothing, and its deliveries wait. A deleted one's keys end at "
+        "once; its data are\n"
         "removed by the running nodes, bit by bit.\n";
     static const struct ph_command_action actions[] = {
-        {"create", tenant_create, PH_OPTION_NAME | PH_OPTION_JSON, PH_OPTION_NAME},
+        {"create", tenant_create, PH_OPTION_NAME | PH_OPTION_PLAN | PH_OPTION_JSON, PH_OPTION_NAME},
+        {"plan", tenant_plan, PH_OPTION_TENANT | PH_OPTION_PLAN, PH_OPTION_TENANT | PH_OPTION_PLAN},
         {"list", tenant_list, PH_OPTION_JSON, 0},
         {"suspend", tenant_suspend, PH_OPTION_TENANT, PH_OPTION_TENANT},
         {"resume", tenant_resume, PH_OPTION_TENANT, PH_OPTION_TENANT},

@@ -168,6 +168,13 @@ SELECT count(*)::int4 FROM released
 WITH made AS (INSERT INTO nodes (name) VALUES ($1::text) RETURNING id)
 SELECT id, pg_try_advisory_lock(1886152040, id) FROM made
 
+-- What node $1 holds.
+-- name: node_report
+WITH told AS (
+    UPDATE nodes SET deliveries = $2::int4, payload_bytes = $3::int8, reported_at = now() WHERE id = $1::int4 RETURNING 1
+)
+SELECT count(*)::int4 FROM told
+
 -- name: node_unregister
 WITH freed AS (
     UPDATE deliveries SET node_id = NULL, next_at = now() WHERE node_id = $1::int4

@@ -41,7 +41,7 @@ SELECT t.*, announce('auth:' || id::text), CASE WHEN $2 & 8 <> 0 THEN announce('
 -- Its credentials end now; what else there is of it, purge_tenant() removes bit by bit.
 -- name: tenant_delete
 WITH t AS (
-    UPDATE tenants SET deleted_at = now(), suspended_at = coalesce(suspended_at, now()), foreign_id = NULL,
+    UPDATE tenants SET deleted_at = now(), suspended_at = coalesce(suspended_at, now()), foreign_id = NULL, plan = NULL,
                        version = version + 1, updated_at = now()
     WHERE id = $1::uuid AND deleted_at IS NULL
     RETURNING id
@@ -66,6 +66,3 @@ FROM generate_series(date_trunc('day', now()) - ($2::integer - 1) * interval '1 
      AS d (day)
 LEFT JOIN hourly_stats h ON h.owner_id = $1::uuid AND h.bucket >= d.day AND h.bucket < d.day + interval '1 day'
 GROUP BY d.day ORDER BY d.day DESC
-
--- name: plan_list
-SELECT name, quotas::text FROM plans ORDER BY name

@@ -61,6 +61,18 @@ void ph_node_register(struct ph_db *db, struct ph_arena *arena, struct ph_str na
     ph_db_send(db, &call->req);
 }
 
+void ph_node_report(struct ph_db *db, struct ph_arena *arena, int32_t node_id, int32_t deliveries,
+                    int64_t payload_bytes, void (*on_done)(enum ph_err err, int32_t n, void *ctx),
+                    void *ctx)
+{
+    struct count_call *call = count_call(arena, &ph_sql_node_report, on_done, ctx);
+
+    ph_db_add_i32(&call->req, node_id);
+    ph_db_add_i32(&call->req, deliveries);
+    ph_db_add_i64(&call->req, payload_bytes);
+    ph_db_send(db, &call->req);
+}
+
 void ph_node_listen(struct ph_db *db, struct ph_arena *arena,
                     void (*on_done)(enum ph_err err, int32_t n, void *ctx), void *ctx)
 {

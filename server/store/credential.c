@@ -75,31 +75,13 @@ bool ph_identity_names_poller(const struct ph_identity *identity, struct ph_str 
     return identity->poller_uid_hash != 0 && identity->poller_uid_hash == hash_of(endpoint);
 }
 
-static bool read_quota(json_t *quotas, const char *name, int64_t *out)
-{
-    json_t *value = json_object_get(quotas, name);
-
-    *out = json_is_integer(value) ? json_integer_value(value) : -1;
-    return !value || (json_is_integer(value) && *out >= 0);
-}
-
 enum ph_err ph_standing_parse(struct ph_str json, struct ph_standing *out)
 {
     json_t *root = json_loadb(json.ptr, json.len, 0, NULL);
-    json_t *quotas = json_object_get(root, "quotas");
-    struct ph_quotas *q = &out->quotas;
-    bool ok = json_is_object(quotas) &&
-              read_quota(quotas, "readsPerSecond", &q->per_second[PH_RATE_READ]) &&
-              read_quota(quotas, "writesPerSecond", &q->per_second[PH_RATE_WRITE]) &&
-              read_quota(quotas, "sendsPerSecond", &q->per_second[PH_RATE_SEND]) &&
-              read_quota(quotas, "messagesPerDay", &q->messages_per_day) &&
-              read_quota(quotas, "applications", &q->applications) &&
-              read_quota(quotas, "endpoints", &q->endpoints) &&
-              read_quota(quotas, "retentionDays", &q->retention_days) &&
-              read_quota(quotas, "payloadBytes", &q->payload_bytes);
+    enum ph_err err = ph_quotas_read(json_object_get(root, "quotas"), &out->quotas);
 
     out->suspended = json_is_true(json_object_get(root, "suspended"));
     out->messages_today = json_integer_value(json_object_get(root, "messagesToday"));
     json_decref(root);
-    return ok ? PH_OK : PH_ERR_INTERNAL;
+    return err == PH_OK ? PH_OK : PH_ERR_INTERNAL;
 }

@@ -12,7 +12,6 @@ struct op {
         void (*plain)(void *ctx, enum ph_err err);
         void (*purged)(void *ctx, enum ph_err err, int32_t n);
         void (*usage)(void *ctx, enum ph_err err, const struct ph_tenant_usage *usage, size_t n);
-        void (*plans)(void *ctx, enum ph_err err, const struct ph_plan *plans, size_t n);
     } done;
     void *ctx;
 };
@@ -104,17 +103,6 @@ static void on_usage(struct ph_db_req *req, enum ph_err err, PGresult *res)
     op->done.usage(op->ctx, err, usage, (size_t)n);
 }
 
-static void on_plans(struct ph_db_req *req, enum ph_err err, PGresult *res)
-{
-    struct op *op = ph_container_of(req, struct op, req);
-    int n = err == PH_OK ? PQntuples(res) : 0;
-    struct ph_plan *plans = ph_arena_array_of(req->arena, struct ph_plan, n);
-
-    for (int i = 0; i < n; i++)
-        plans[i] = (struct ph_plan){ph_db_str(res, i, 0), ph_db_str(res, i, 1)};
-    op->done.plans(op->ctx, err, plans, (size_t)n);
-}
-
 void ph_tenant_create(struct ph_db *db, struct ph_arena *arena,
                       const struct ph_tenant_admin_change *change, ph_tenant_done done, void *ctx)
 {
@@ -198,15 +186,5 @@ void ph_tenant_get_usage(struct ph_db *db, struct ph_arena *arena, struct ph_id 
     op->done.usage = done;
     ph_db_add_id(&op->req, id);
     ph_db_add_i32(&op->req, days);
-    ph_db_send(db, &op->req);
-}
-
-void ph_plan_list(struct ph_db *db, struct ph_arena *arena,
-                  void (*done)(void *ctx, enum ph_err err, const struct ph_plan *plans, size_t n),
-                  void *ctx)
-{
-    struct op *op = op_new(arena, &ph_sql_plan_list, on_plans, ctx);
-
-    op->done.plans = done;
     ph_db_send(db, &op->req);
 }

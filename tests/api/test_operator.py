@@ -8,26 +8,12 @@ import contract
 import pytest
 from client import Api, unique
 from history import to_uuid as uuid_of
+from operators import TOKEN, Operator
 from receiver import status
 from server import Node
 from wait import wait_for
 
-TOKEN = "the operator's token, long enough for it"
 NOWHERE = "http://127.0.0.1:9/"
-
-
-class Operator(Api):
-    def request(self, method, path, **more):
-        response = self.http.request(method, f"{self.url}/admin/v1{path}", **more)
-        if self._check:
-            self._check(response)
-        return response
-
-    def new_tenant(self, **fields):
-        return self.expect(201, "POST", "/tenant", json={"name": unique("tenant"), **fields})
-
-    def new_key(self, tenant):
-        return self.expect(201, "POST", f"/tenant/{tenant['id']}/api-key", json={"name": "of a test"})["key"]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +53,7 @@ def to_uuid(tenant):
 def test_nobody_else_gets_in(node, operator):
     routes = [(m, re.sub(r"{\w+}", "org_0000000000000000000001", p.removeprefix("/admin/v1")))
               for m, p in contract.load().operations if p.startswith("/admin/v1")]
-    assert len(routes) == 8
+    assert len(routes) >= 8
     for key in (None, node.api_key, "nonsense", TOKEN[:-1], TOKEN + "x", ""):
         with Operator(node.url, key) as other:
             for method, path in routes:

@@ -30,13 +30,19 @@ class World:
 
     def value(self, path, name):
         """Of a path parameter; what it names is there."""
-        return self._new_tenant() if name == "tenant_id" else self.things.value(path, name)
+        make = {"tenant_id": self._new_tenant, "plan_name": self._new_plan}.get(name)
+        return make() if make else self.things.value(path, name)
 
     def _new_tenant(self):
-        answer = self.api.http.post(self.url + "/admin/v1/tenant", json={"name": "of the operator"},
-                                    headers={"Authorization": f"Bearer {self.operator}"})
+        return self._ask_as_operator("POST", "/tenant", name="of the operator")["id"]
+
+    def _new_plan(self):
+        return self._ask_as_operator("PUT", f"/plan/{unique('plan')}", quotas={})["name"]
+
+    def _ask_as_operator(self, method, path, **body):
+        answer = self.api.http.request(method, self.url + "/admin/v1" + path, json=body, headers={"Authorization": f"Bearer {self.operator}"})
         assert answer.status_code == 201, answer.text
-        return answer.json()["id"]
+        return answer.json()
 
     def stop(self):
         self.api.close()

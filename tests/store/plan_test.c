@@ -60,6 +60,7 @@ static void statements_of_every_delivery_never_read_a_whole_table(void **state)
         &ph_sql_messages_store_keyed_waiting,
         &ph_sql_messages_match,
         &ph_sql_unmatched_take,
+        &ph_sql_instance_queue,
     };
     static const char *const tables[] = {
         "deliveries",         "endpoint_schedule", "endpoints",    "messages",
