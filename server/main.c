@@ -95,7 +95,7 @@ int main(int argc, char **argv)
         abort();
     ph_web_use(ph_web_files, ph_web_files_count);
     int code = dispatch(argc, argv);
-    if (fflush(stdout) != 0 && code == PH_EXIT_OK) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == PH_EXIT_OK) {
         fputs("posthorn: the output could not be written\n", stderr);
         code = PH_EXIT_FAILURE;
     }
