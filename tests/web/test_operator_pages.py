@@ -1,5 +1,5 @@
 """The pages of whoever runs the instance, and what a tenant sees of its quotas and shows to everybody."""
-from client import Api
+from client import Api, unique
 from conftest import OPERATOR_TOKEN
 from playwright.sync_api import expect
 from test_pages import judge, shoot
@@ -69,6 +69,48 @@ def test_the_life_of_a_tenant(open_page, server):
         expect(page.get_by_role("heading", name="Tenants")).to_be_visible()
         expect(page.get_by_role("link", name="Globex Corporation")).to_have_count(0)
         wait_for(lambda: user.get("/app").status_code == 401, 10, "its key has ended")
+
+
+def test_a_plan_is_made_changed_and_deleted(open_page, server):
+    name = unique("plan")
+    page = open_page("/operator/plan", OPERATOR_TOKEN)
+    page.get_by_role("button", name="New plan").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Messages a day").fill("1234")
+    page.get_by_role("button", name="Create", exact=True).click()
+    row = page.get_by_role("list", name="Plans").get_by_role("listitem").filter(has_text=name)
+    expect(row).to_contain_text("messages a day: 1 234")
+    row.get_by_role("button", name=f"More for {name}").click()
+    page.get_by_role("menuitem", name="Edit…").click()
+    page.get_by_label("Messages a day").fill("99")
+    page.get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("messages a day: 99")
+
+    with Api(server.url, OPERATOR_TOKEN) as operator:
+        tenant = operator.http.post(f"{server.url}/admin/v1/tenant", json={"name": "T", "plan": name}).json()
+        row.get_by_role("button", name=f"More for {name}").click()
+        page.get_by_role("menuitem", name="Delete…").click()
+        page.get_by_label(f"Type {name} to confirm").fill(name)
+        page.get_by_role("button", name="Delete it").click()
+        expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
+        assert operator.http.patch(f"{server.url}/admin/v1/tenant/{tenant['id']}", json={"plan": None}).status_code == 200
+    page.get_by_role("button", name="Delete it").click()
+    expect(row).to_have_count(0)
+
+
+def test_what_the_instance_owes_is_shown(open_page, server, tenant):
+    app = tenant.api.new_app()
+    tenant.api.new_endpoint(app, "http://127.0.0.1:1/never", retrySchedule=[3600])
+    for _ in range(3):
+        tenant.api.send(app)
+    page = open_page("/operator/health", OPERATOR_TOKEN)
+    table = page.get_by_role("region", name="Nodes, table")
+    expect(table.get_by_role("row")).to_have_count(2)
+    expect(table.get_by_text("Alive")).to_be_visible()
+    waiting = page.get_by_role("definition").filter(has=page.locator("xpath=preceding-sibling::dt[text()='Waiting']"))
+    wait_for(lambda: int(waiting.inner_text().rstrip("+")) >= 3, 20, "they wait")
+    failing = page.get_by_role("definition").filter(has=page.locator("xpath=preceding-sibling::dt[text()='Failing']"))
+    wait_for(lambda: int(failing.inner_text().rstrip("+")) >= 1, 20, "its endpoint fails")
 
 
 def test_a_token_that_ends_leads_to_signing_in(open_page):

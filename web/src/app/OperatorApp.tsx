@@ -2,6 +2,8 @@
 import { Suspense } from 'react'
 import { Redirect, Route, Switch, useLocation } from 'wouter'
 import { credential, useSignedIn } from '@/api/credential'
+import HealthPage from '@/features/operator/HealthPage'
+import PlanList from '@/features/operator/PlanList'
 import TenantList from '@/features/operator/TenantList'
 import TenantPage from '@/features/operator/TenantPage'
 import { Skeleton } from '@/ui/State'
@@ -10,7 +12,11 @@ import { KeySignIn } from './KeySignIn'
 import { Mishap } from './Mishap'
 import { Nothing } from './Nothing'
 
-const PLACES: Place[] = [['Tenants', '/tenant', 'apps']]
+const PLACES: Place[] = [
+  ['Tenants', '/tenant', 'apps'],
+  ['Plans', '/plan', 'tag'],
+  ['Health', '/health', 'live'],
+]
 
 export default function OperatorApp() {
   const signedIn = useSignedIn()
@@ -33,6 +39,8 @@ export default function OperatorApp() {
             </Route>
             <Route path="/tenant" component={TenantList} />
             <Route path="/tenant/:tenant" component={TenantPage} />
+            <Route path="/plan" component={PlanList} />
+            <Route path="/health" component={HealthPage} />
             <Route component={Nothing} />
           </Switch>
         </Suspense>

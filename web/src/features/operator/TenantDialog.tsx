@@ -3,15 +3,13 @@ import { useState, type FormEvent } from 'react'
 import { useLocation } from 'wouter'
 import { api, take } from '@/api/client'
 import { fieldsOf, messageOf } from '@/api/error'
-import { QUOTAS, type QuotaName } from '@/lib/quota'
 import { Button } from '@/ui/Button'
 import { Dialog } from '@/ui/Dialog'
 import { Select, TextField } from '@/ui/Field'
 import { Note } from '@/ui/State'
 import { tell } from '@/ui/Toast'
 import { usePlans, type Tenant } from './queries'
-
-const UNITS: Partial<Record<QuotaName, string>> = { payloadBytes: ', in bytes', retentionDays: ', in days' }
+import { QuotaFields, quotasOf, textsOf } from './QuotaFields'
 
 // Makes a tenant, or changes the one that is given.
 export function TenantDialog({ tenant, onClose }: { tenant?: Tenant; onClose: () => void }) {
@@ -20,22 +18,15 @@ export function TenantDialog({ tenant, onClose }: { tenant?: Tenant; onClose: ()
   const plans = usePlans()
   const [name, setName] = useState(tenant?.name ?? '')
   const [plan, setPlan] = useState(tenant?.plan ?? '')
-  const [quotas, setQuotas] = useState<Record<string, string>>(() =>
-    Object.fromEntries(Object.entries(tenant?.quotas ?? {}).map(([quota, limit]) => [quota, String(limit)])),
-  )
+  const [texts, setTexts] = useState(() => textsOf(tenant?.quotas))
   const [error, setError] = useState<unknown>()
   const faults = fieldsOf(error)
-  const wrong = QUOTAS.find(([quota]) => !/^\d*$/.test(quotas[quota] ?? ''))?.[0]
+  const quotas = quotasOf(texts)
 
   async function submit(event: FormEvent) {
     event.preventDefault()
-    if (wrong) return
-    const limits = Object.entries(quotas).filter(([, limit]) => limit !== '')
-    const body = {
-      name: name.trim(),
-      plan: plan || null,
-      quotas: Object.fromEntries(limits.map(([quota, limit]) => [quota, Number(limit)])),
-    }
+    if (!quotas) return
+    const body = { name: name.trim(), plan: plan || null, quotas }
     try {
       const saved = await (tenant
         ? take(api.PATCH('/admin/v1/tenant/{tenant_id}', { params: { path: { tenant_id: tenant.id } }, body }))
@@ -60,26 +51,17 @@ export function TenantDialog({ tenant, onClose }: { tenant?: Tenant; onClose: ()
           options={[['', 'none'], ...(plans.data?.data ?? []).map(one => [one.name, one.name] as const)]}
           hint="Says what the tenant may use."
         />
-        <details open={Object.keys(quotas).length > 0}>
+        <details open={Object.keys(tenant?.quotas ?? {}).length > 0}>
           <summary>Quotas of its own</summary>
           <div className="stack details-body">
             <p className="hint">They go before those of the plan. Empty: the plan’s.</p>
-            {QUOTAS.map(([quota, label]) => (
-              <TextField
-                key={quota}
-                label={`${label}${UNITS[quota] ?? ''}`}
-                value={quotas[quota] ?? ''}
-                onChange={value => setQuotas({ ...quotas, [quota]: value.trim() })}
-                error={wrong === quota ? 'A whole number.' : undefined}
-                inputMode="numeric"
-              />
-            ))}
+            <QuotaFields texts={texts} onChange={setTexts} />
           </div>
         </details>
         {error !== undefined && <Note tone="bad">{messageOf(error)}</Note>}
         <div className="dialog-actions">
           <Button onPress={onClose}>Cancel</Button>
-          <Button type="submit" look="primary" isDisabled={name.trim() === '' || wrong !== undefined}>
+          <Button type="submit" look="primary" isDisabled={name.trim() === '' || !quotas}>
             {tenant ? 'Save' : 'Create'}
           </Button>
         </div>
