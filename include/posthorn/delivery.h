@@ -50,7 +50,8 @@ struct ph_endpoint_config {
     int64_t version;
     bool disabled, paused;
     bool polled; /* nothing is sent there: its messages are fetched */
-    bool queued; /* its deliveries always wait in the database: ordered, throttled or paused */
+    /* Its deliveries always wait in the database: it is ordered, paused, or throttled, or its application is. */
+    bool queued;
     struct ph_retry_schedule *retry; /* its own; NULL: the message's or the instance's */
     struct ph_str url_text;
     struct ph_url url;

@@ -21,8 +21,9 @@ SELECT count(*)::int4 FROM scheduled
 -- forgotten. One whose row is locked, by outcomes or by another node, is looked at again in a moment.
 --
 -- A paused or disabled endpoint is held, and so is one of a suspended tenant; its change ends that, and so does time, should the news of it be lost. A throttled
--- one gives no more than its bucket holds: a second's worth at most. An ordered one gives its oldest messages and is held for
--- this node until they are done; its jobs come one behind the other.
+-- one gives no more than its bucket holds: a second's worth at most. Those of a throttled application share a bucket too: a
+-- claim serves one of them, the one that has waited longest, and none while another node has the bucket. An ordered one gives
+-- its oldest messages and is held for this node until they are done; its jobs come one behind the other.
 -- name: claim_due
 WITH RECURSIVE held AS (
     UPDATE endpoint_schedule s SET held_until = greatest(s.held_until, now() + interval '1 second')
@@ -53,19 +54,34 @@ WITH RECURSIVE held AS (
         ORDER BY serve_at LIMIT $6::int4
     ) s
     LIMIT $2::int4
-), due AS MATERIALIZED (
+), locked AS MATERIALIZED (
     SELECT s.endpoint_id, s.changes <> seen.changes AS changed, coalesce(e.paused OR e.disabled OR e.polled OR
                     (SELECT t.suspended_at IS NOT NULL FROM tenants t WHERE t.id = e.tenant_id), false) AS stopped,
            coalesce(e.ordering = 'fifo', false) AS ordered, nullif(e.throttle_rate, 0) AS rate,
            least(nullif(e.throttle_rate, 0),
                  coalesce(s.tokens + nullif(e.throttle_rate, 0)
                                      * greatest(0, extract(epoch FROM now() - s.refilled_at)::float8),
-                          nullif(e.throttle_rate, 0))) AS tokens
+                          nullif(e.throttle_rate, 0))) AS own_tokens,
+           s.serve_at, s.next_due_at, e.application_id
     FROM seen
     JOIN endpoint_schedule s ON s.endpoint_id = seen.endpoint_id
     LEFT JOIN endpoints e ON e.id = s.endpoint_id
     WHERE s.serve_at <= now() -- still: another node may have served it since the snapshot
     FOR UPDATE OF s SKIP LOCKED
+), shared AS MATERIALIZED ( -- by the endpoints of a throttled application
+    SELECT b.application_id, a.throttle_rate AS rate,
+           least(a.throttle_rate, coalesce(b.tokens + a.throttle_rate * greatest(0, extract(epoch FROM now() - b.refilled_at)::float8),
+                                           a.throttle_rate)) AS tokens
+    FROM application_throttles b JOIN applications a ON a.id = b.application_id
+    WHERE b.application_id IN (SELECT application_id FROM locked WHERE NOT stopped) AND a.throttle_rate > 0
+    FOR UPDATE OF b SKIP LOCKED
+), turn AS MATERIALIZED ( -- whose it is to take from them
+    SELECT DISTINCT ON (application_id) endpoint_id, shared.tokens FROM locked JOIN shared USING (application_id)
+    WHERE NOT stopped ORDER BY application_id, serve_at, next_due_at, endpoint_id
+), due AS MATERIALIZED (
+    SELECT l.*, a.throttle_rate > 0 AND turn.endpoint_id IS NULL AS waits,
+           CASE WHEN a.throttle_rate > 0 THEN least(l.own_tokens, coalesce(turn.tokens, 0)) ELSE l.own_tokens END AS tokens
+    FROM locked l LEFT JOIN applications a ON a.id = l.application_id LEFT JOIN turn USING (endpoint_id)
 ), freely AS MATERIALIZED (
     SELECT w.* FROM due CROSS JOIN LATERAL (
         SELECT endpoint_id, message_id, next_at FROM deliveries
@@ -96,17 +112,26 @@ WITH RECURSIVE held AS (
         SELECT next_at FROM deliveries
         WHERE endpoint_id = taken.endpoint_id AND node_id IS NULL ORDER BY next_at OFFSET taken.n LIMIT 1
     ) AS next_at, taken.ordered AND taken.n > 0 AS busy FROM taken
+), spent AS MATERIALIZED (
+    UPDATE application_throttles b SET tokens = s.tokens - u.n, refilled_at = greatest(b.refilled_at, now())
+    FROM shared s JOIN (SELECT application_id, sum(n) AS n FROM taken GROUP BY application_id) u USING (application_id)
+    WHERE b.application_id = s.application_id
+    RETURNING b.application_id, now() + greatest(0, (1 - b.tokens) / s.rate) * interval '1 second' AS next_at
 ), moved AS (
     UPDATE endpoint_schedule s
     SET next_due_at = CASE WHEN r.changed THEN least(s.next_due_at, now())
                            WHEN r.next_at IS NULL THEN 'infinity'
+                           WHEN r.waits THEN r.next_at
                            ELSE greatest(r.next_at, now()) END,
         held_until = CASE WHEN r.busy THEN 'infinity'
                           WHEN r.stopped THEN now() + interval '10 minutes'
-                          WHEN r.tokens - r.n < 1 THEN now() + (1 - (r.tokens - r.n)) / r.rate * interval '1 second'
-                          ELSE s.held_until END,
+                          ELSE greatest(s.held_until, (SELECT next_at FROM spent WHERE application_id = r.application_id),
+                                        CASE WHEN r.waits AND r.application_id NOT IN (SELECT application_id FROM shared)
+                                             THEN now() + interval '10 milliseconds' END,
+                                        CASE WHEN r.own_tokens - r.n < 1
+                                             THEN now() + (1 - (r.own_tokens - r.n)) / r.rate * interval '1 second' END) END,
         busy_node = CASE WHEN r.busy THEN $1::int4 END,
-        tokens = r.tokens - r.n, refilled_at = CASE WHEN r.rate IS NOT NULL THEN greatest(s.refilled_at, now()) END
+        tokens = r.own_tokens - r.n, refilled_at = CASE WHEN r.rate IS NOT NULL THEN greatest(s.refilled_at, now()) END
     FROM rest r
     WHERE s.endpoint_id = r.endpoint_id
       AND (r.changed OR r.next_at IS NOT NULL OR r.busy OR r.rate IS NOT NULL)

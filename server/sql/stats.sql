@@ -125,11 +125,11 @@ SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM waiting WHERE next_
        (SELECT min(next_at) FROM waiting WHERE next_at <= now()), 1::bigint
 FROM target
 
--- Since when a due delivery of endpoint $4 or uid $5 has to wait for the throttle: the first one that the bucket does not
--- hold a token for; NULL: none. No row: no such endpoint.
+-- Since when a due delivery of endpoint $4 or uid $5 has to wait for the throttle: the first one that its bucket, or that of its
+-- application, does not hold a token for; NULL: none. No row: no such endpoint.
 -- name: endpoint_throttled_since
 WITH target AS MATERIALIZED (
-    SELECT e.id, nullif(e.throttle_rate, 0) AS rate
+    SELECT e.id, e.application_id, nullif(e.throttle_rate, 0) AS rate, nullif(a.throttle_rate, 0) AS shared_rate
     FROM applications a
     CROSS JOIN LATERAL (
         SELECT coalesce($4::uuid, (SELECT u.id FROM endpoints u WHERE u.application_id = a.id AND u.uid = $5::text)) AS id OFFSET 0
@@ -139,9 +139,13 @@ WITH target AS MATERIALIZED (
       AND a.id = CASE WHEN $2::uuid IS NULL
                       THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ), bucket AS MATERIALIZED (
-    SELECT target.id, least(rate, s.tokens + rate * greatest(0, extract(epoch FROM now() - s.refilled_at)::float8)) AS tokens
-    FROM target JOIN endpoint_schedule s ON s.endpoint_id = target.id AND s.tenant_id = $1
-    WHERE rate IS NOT NULL AND s.tokens IS NOT NULL
+    SELECT target.id,
+           least(rate, s.tokens + rate * greatest(0, extract(epoch FROM now() - s.refilled_at)::float8),
+                 shared_rate, b.tokens + shared_rate * greatest(0, extract(epoch FROM now() - b.refilled_at)::float8)) AS tokens
+    FROM target
+    LEFT JOIN endpoint_schedule s ON s.endpoint_id = target.id AND s.tenant_id = $1
+    LEFT JOIN application_throttles b ON b.application_id = target.application_id AND b.tenant_id = $1
+    WHERE rate IS NOT NULL AND s.tokens IS NOT NULL OR shared_rate IS NOT NULL AND b.tokens IS NOT NULL
 )
 SELECT (SELECT d.next_at FROM bucket CROSS JOIN LATERAL (
             SELECT next_at FROM deliveries

@@ -22,8 +22,7 @@ enum {
     COL_CHANNELS,
     COL_HEADERS,
     COL_PAUSED,
-    COL_ORDERED,
-    COL_RATE,
+    COL_QUEUED,
     COL_RETRY,
     COL_PROFILE,
     COL_HEADER_PREFIX,
@@ -205,8 +204,7 @@ static struct ph_endpoint_config *read_endpoint(const struct ph_keyring *keyring
     }
     config->n_event_types = copy_names(arena, res, first, COL_EVENT_TYPES, &config->event_types);
     config->paused = ph_db_bool(res, first, COL_PAUSED);
-    config->queued = config->paused || ph_db_bool(res, first, COL_ORDERED) ||
-                     ph_db_int(res, first, COL_RATE) > 0;
+    config->queued = config->paused || ph_db_bool(res, first, COL_QUEUED);
     config->retry = ph_retry_read(res, first, COL_RETRY);
     if (config->retry)
         ph_arena_defer(arena, free, config->retry);

@@ -203,3 +203,10 @@ def test_rate_limit_status(api, app, receiver):
     assert ago(2) < limited["throttledSince"] <= ago()
     assert status_of(free) == {"status": "Ok", "throttledSince": None}
     api.expect(204, "DELETE", f"/app/{app['id']}/endpoint/{throttled['id']}")
+    # an application's rate is shared by its endpoints
+    api.expect(200, "PATCH", f"/app/{app['id']}", json={"throttleRate": 1})
+    for _ in range(5):
+        api.send(app)
+    wait_for(lambda: status_of(free)["status"] == "RateLimited", 20, "it waits for its application's throttle")
+    api.expect(200, "PATCH", f"/app/{app['id']}", json={"throttleRate": None})
+    wait_for(lambda: status_of(free)["status"] == "Ok", 20, "it does not wait any more")

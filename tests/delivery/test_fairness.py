@@ -175,20 +175,25 @@ def test_backlog_of_one_tenant_delays_no_other(start_node, new_receiver, waits):
     assert most <= limit and memory < 64 << 20
 
 
-def test_throttled_endpoint_keeps_its_rate_over_two_nodes(start_node, new_receiver):
+@pytest.mark.parametrize("whose", ["endpoint", "application"])
+def test_what_is_throttled_keeps_its_rate_over_two_nodes(start_node, new_receiver, whose):
+    """The endpoints of an application share its rate."""
     rate, count = 10, 60
+    paths = ["/only"] if whose == "endpoint" else ["/red", "/blue"]
     first, second = start_node(), start_node()
     receiver = new_receiver()
     with first.api() as api:
-        app = api.new_app()
-        api.new_endpoint(app, receiver.url(), throttleRate=rate)
-    half = count // 2
+        app = api.new_app(throttleRate=rate if whose == "application" else None)
+        for path in paths:
+            api.new_endpoint(app, receiver.url(path), throttleRate=rate if whose == "endpoint" else None)
+    half = count // len(paths) // 2
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda n: send_many((first, second)[n], app, half, threads=2, start=n * half), range(2)))
     receiver.wait(count, timeout=30)
     wait_drained(first)
     at = sorted(r.at for r in receiver.got())
-    assert Counter(number_of(r) for r in receiver.got()) == Counter(range(count))
+    for path in paths:
+        assert Counter(number_of(r) for r in receiver.got(path)) == Counter(range(2 * half))
     # The bucket holds a second's worth: in any time t no more than rate * t and one burst of that. What the requests
     # take on their way makes some of them look closer together.
     most = 0

@@ -153,6 +153,60 @@ a_throttled_endpoint_gives_over_two_claimers_no_more_than_its_rate_and_one_burst
                      0);
 }
 
+static void
+endpoints_of_a_throttled_application_give_over_two_claimers_no_more_than_its_rate(void **state)
+{
+    enum { RATE = 40 };
+    struct answer answers[2];
+    int64_t first_ms = 0, now_ms = 0;
+    int sums[2] = {0, 0};
+    (void)state;
+
+    for (int i = 0; i < 200; i++)
+        owe(&red, i % 2, -1000);
+    run_sql(admin, "UPDATE applications SET throttle_rate = %d WHERE id = '%s'", RATE,
+            uuid_text(red.subscriptions.application));
+    schedule();
+    while (now_ms - first_ms < 1200) {
+        send_claim(db, &answers[0], 10, 5, NULL, 0);
+        send_claim(db2, &answers[1], 10, 5, NULL, 0);
+        for (int i = 0; i < 2; i++) {
+            await_claim(&answers[i]);
+            if (!first_ms || answers[i].claim.now_ms < first_ms)
+                first_ms = answers[i].claim.now_ms;
+            if (answers[i].claim.now_ms > now_ms)
+                now_ms = answers[i].claim.now_ms;
+            for (size_t k = 0; k < answers[i].n; k++)
+                sums[ph_id_eq(answers[i].taken[k].endpoint, red.endpoints[0])]++;
+        }
+        assert_true(sums[0] + sums[1] <= RATE + RATE * (double)(now_ms - first_ms + 1) / 1000);
+    }
+    assert_true(sums[0] + sums[1] >= RATE + RATE / 2);
+    assert_true(sums[0] >= RATE / 2 && sums[1] >= RATE / 2); /* they take turns */
+}
+
+static void an_endpoint_of_a_throttled_application_keeps_its_own_rate_too(void **state)
+{
+    (void)state;
+
+    for (int i = 0; i < 20; i++)
+        owe(&red, 0, -1000);
+    set_endpoint(red.endpoints[0], "throttle_rate = 4");
+    run_sql(admin, "UPDATE applications SET throttle_rate = 10 WHERE id = '%s'",
+            uuid_text(red.subscriptions.application));
+    schedule();
+    assert_int_equal(claim(10, 100).n, 4);
+    assert_int_equal(claim(10, 100).n, 0);
+    assert_int_equal(ask_number("SELECT count(*) FROM application_throttles WHERE tokens = 6"), 1);
+    run_sql(admin, "UPDATE applications SET throttle_rate = 2");
+    run_sql(admin, "UPDATE application_throttles SET tokens = 1.5");
+    run_sql(admin, "UPDATE endpoint_schedule SET tokens = 4, held_until = '-infinity'");
+    struct answer answer = claim(10, 100);
+    assert_int_equal(answer.n, 1);
+    assert_int_equal(due(red.endpoints[0]), 0);
+    assert_in_range(answer.claim.next_ms - answer.claim.now_ms, 100, 260);
+}
+
 static void a_throttled_endpoint_is_due_again_when_its_bucket_holds_one(void **state)
 {
     (void)state;
@@ -255,6 +309,8 @@ int main(void)
         TEST(a_release_ends_every_hold_but_that_of_a_stopped_or_busy_endpoint),
         TEST(room_in_memory_ends_only_the_second_that_claims_leave_an_endpoint_alone),
         TEST(a_throttled_endpoint_gives_over_two_claimers_no_more_than_its_rate_and_one_burst),
+        TEST(endpoints_of_a_throttled_application_give_over_two_claimers_no_more_than_its_rate),
+        TEST(an_endpoint_of_a_throttled_application_keeps_its_own_rate_too),
         TEST(a_throttled_endpoint_is_due_again_when_its_bucket_holds_one),
         TEST(a_bucket_is_remembered_while_nothing_waits),
         TEST(a_bucket_never_fills_twice_for_the_same_time),
