@@ -21,6 +21,7 @@ struct ph_ingest; /* this thread's ingest: ingest.h */
 struct ph_auth;
 struct ph_trial_hub;
 struct ph_tail_hub;
+struct ph_inbox_hub;
 struct ph_once; /* a request with an Idempotency-Key: api/once.h */
 struct ph_once_table;
 
@@ -35,6 +36,7 @@ struct ph_api {
     struct ph_ingest *ingest;
     struct ph_trial_hub *trials;
     struct ph_tail_hub *tails;
+    struct ph_inbox_hub *inboxes;
     struct ph_once_table *once;
     bool stopping; /* its databases are about to go */
 };

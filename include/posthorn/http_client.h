@@ -46,6 +46,12 @@ void ph_http_client_free(struct ph_http_client *client);
 struct ph_http_origin;
 struct ph_http_origin *ph_http_origin_open(struct ph_http_client *client, const struct ph_url *url,
                                            struct ph_identity *identity);
+/*
+ * This server itself: plain HTTP to the address at which it listens, whatever the guard and the proxy say. address is copied;
+ * of another family than IPv4 and IPv6 (it does not listen yet), its requests fail.
+ */
+struct ph_http_origin *ph_http_origin_open_own(struct ph_http_client *client,
+                                               const struct sockaddr_storage *address);
 void ph_http_origin_close(struct ph_http_origin *origin);
 
 /* One request. Embedded in its owner, which keeps it, head and body unchanged until on_done. Zero it first. */

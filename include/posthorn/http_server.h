@@ -49,6 +49,8 @@ PH_MUST_CHECK enum ph_err ph_http_server_start(const struct ph_http_server_optio
                                                struct ph_http_server **out);
 /* "127.0.0.1:8071" with the port that was really bound. */
 const char *ph_http_server_address(const struct ph_http_server *server);
+/* Where this process reaches it: that address, or the loopback's when it listens on all. */
+void ph_http_server_own_address(const struct ph_http_server *server, struct sockaddr_storage *out);
 /* The loop of a thread, for ph_loop_post from elsewhere. */
 struct ph_loop *ph_http_server_loop(struct ph_http_server *server, int index);
 /* The thread's context, to be used on that thread only. */
@@ -63,6 +65,9 @@ struct ph_str ph_request_header(const struct ph_request *request, const char *lo
 struct ph_str ph_request_headers(const struct ph_request *request, const char *lower_case_name);
 /* Who is at the other end of the connection. False: the client has gone. */
 bool ph_request_peer(const struct ph_request *request, struct sockaddr_storage *out);
+/* The header at place i, when the head was kept; names are in lower case. False: there are no more. */
+bool ph_request_header_at(const struct ph_request *request, size_t i, struct ph_str *name,
+                          struct ph_str *value);
 /* During on_request: copies head and body into the arena, so that they stay valid until the answer. */
 void ph_request_keep(struct ph_request *request);
 

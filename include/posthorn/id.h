@@ -25,6 +25,7 @@ enum ph_id_kind {
     PH_ID_API_KEY,     /* key_    */
     PH_ID_PORTAL,      /* portal_ */
     PH_ID_AUDIT,       /* audit_  */
+    PH_ID_ARRIVAL,     /* inreq_  */
     PH_ID_KINDS
 };
 

@@ -45,8 +45,9 @@ struct ph_node {
     struct ph_counts *counts; /* the dispatcher stores them: counts.h */
     struct ph_tail *tail;
     struct ph_auth_news auth_news;
-    struct ph_rate_table *rates; /* of the requests of tenants */
-    _Atomic(const char *) url;   /* where it listens; NULL: not yet */
+    struct ph_rate_table *rates;     /* of the requests of tenants */
+    struct sockaddr_storage address; /* where it reaches itself; set before url */
+    _Atomic(const char *) url;       /* where it listens; NULL: not yet */
     struct ph_node_slot slots[PH_NODE_SLOTS];
     _Atomic int32_t tenants[PH_NODE_TENANT_SLOTS];
 };
@@ -78,6 +79,9 @@ bool ph_node_is_queued(struct ph_node *node, struct ph_id endpoint);
 
 /* The URL under which people and programs reach this instance. */
 const char *ph_node_url(const struct ph_node *node);
+
+/* Whether the URL is that of a test inbox of this instance (inbox.h): the node delivers to itself then. */
+bool ph_node_has_inbox(const struct ph_node *node, struct ph_str url);
 
 /* How many deliveries fit, counting each with the largest payload there can be. */
 int64_t ph_node_room(const struct ph_node *node);

@@ -63,6 +63,8 @@ struct ph_sign_message {
 bool ph_sign_write_value(const struct ph_sign_style *style, struct ph_signer *const *signers,
                          const int64_t *expires_ms, int n_signers,
                          const struct ph_sign_message *message, struct ph_buf *value);
+/* Appends the name of that header. */
+void ph_sign_write_header_name(const struct ph_sign_style *style, struct ph_buf *name);
 /* Appends the header lines that identify and sign the message, each with CR LF. The body is not looked at. */
 void ph_sign_write_headers(const struct ph_sign_style *style, const struct ph_sign_message *message,
                            struct ph_str value, struct ph_buf *head);

@@ -63,11 +63,20 @@ struct ph_tail_message {
     struct ph_str channels, tags; /* comma-separated; absent: none */
     int64_t deliver_ms;           /* 0: at once */
 };
+/* A request that came to a test inbox. */
+struct ph_tail_arrival {
+    struct ph_id tenant, application, request;
+    struct ph_id endpoint; /* whose signature it has; zero: nobody's */
+    struct ph_str signature;
+    int status; /* that it is answered */
+};
 /* Any thread: NULL when there is no room for it, which is counted. */
 struct ph_tail_event *ph_tail_of_attempt(struct ph_tail *tail,
                                          const struct ph_tail_attempt *attempt);
 struct ph_tail_event *ph_tail_of_message(struct ph_tail *tail,
                                          const struct ph_tail_message *message);
+struct ph_tail_event *ph_tail_of_arrival(struct ph_tail *tail,
+                                         const struct ph_tail_arrival *arrival);
 /* Any thread: announces it. It is given up. */
 void ph_tail_tell(struct ph_tail_event *event);
 

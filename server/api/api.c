@@ -1,4 +1,5 @@
 #include "api/access.h"
+#include "api/inbox_receive.h"
 #include "api/once.h"
 #include "api/quota.h"
 #include "posthorn/auth.h"
@@ -54,6 +55,7 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
     api->ingest = ph_ingest_new(loop, node, false);
     api->trials = ph_trial_hub_new(loop);
     api->tails = ph_tail_hub_new(api);
+    api->inboxes = ph_inbox_hub_new(api);
     api->once = ph_once_table_new();
     return api;
 }
@@ -64,6 +66,7 @@ void ph_api_free(struct ph_api *api)
         return;
     api->stopping = true;
     ph_tail_hub_free(api->tails);
+    ph_inbox_hub_free(api->inboxes);
     ph_auth_stop(api->auth);
     ph_db_free(api->changes);
     ph_db_free(api->db);
@@ -147,7 +150,8 @@ void ph_api_on_request(struct ph_request *request)
     call->req = request;
     call->api = request->thread;
     err = ph_router_find(request->arena, request->method, request->path, &match);
-    if (err == PH_ERR_NOT_FOUND && ph_web_answer(call))
+    if (err == PH_ERR_NOT_FOUND &&
+        (ph_inbox_hub_takes(call->api->inboxes, call) || ph_web_answer(call)))
         return;
     if (err == PH_ERR_METHOD)
         ph_request_set_header(request, "allow", match.allow);

@@ -63,6 +63,7 @@ struct ph_http_origin {
     struct ph_http_client *client;
     size_t refs; /* callers, exchanges, connections, a lookup under way */
     bool tls, is_literal;
+    bool is_own; /* this server: neither judged nor reached by the proxy */
     uint16_t port;
     char *host;        /* as in the URL */
     char *server_name; /* host without a dot at its end, for TLS */

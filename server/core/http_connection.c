@@ -366,7 +366,8 @@ static void connect_on(struct ph_connection *c, int error)
         const struct ph_address *a = &c->addresses[c->address];
         int one = 1;
         bool waits = false;
-        c->by_proxy = proxy != NULL && ph_proxy_serves(proxy, c->origin->host, &a->to.any);
+        c->by_proxy = proxy != NULL && !c->origin->is_own &&
+                      ph_proxy_serves(proxy, c->origin->host, &a->to.any);
         if (c->by_proxy)
             a = ph_client_proxy_address(c, &waits);
         if (waits)

@@ -67,6 +67,20 @@ struct ph_http_origin *ph_http_origin_open(struct ph_http_client *client, const 
     return o;
 }
 
+struct ph_http_origin *ph_http_origin_open_own(struct ph_http_client *client,
+                                               const struct sockaddr_storage *address)
+{
+    /* No URL has such a host. */
+    struct ph_url url = {.host = PH_STR("@own")};
+    struct ph_http_origin *o = ph_http_origin_open(client, &url, NULL);
+
+    o->is_own = o->is_literal = true;
+    memcpy(&o->literal.to, address, sizeof(o->literal.to));
+    o->literal.len =
+        address->ss_family == AF_INET ? sizeof(o->literal.to.v4) : sizeof(o->literal.to.v6);
+    return o;
+}
+
 void ph_origin_ref(struct ph_http_origin *o)
 {
     o->refs++;
@@ -101,7 +115,7 @@ static void connect_allowed(struct ph_exchange *x, const struct ph_address *all,
     size_t n_allowed = 0;
     assert(n <= PH_ADDRESSES_MAX);
     for (size_t i = 0; i < n; i++) {
-        if (ph_guard_allows(x->client->guard, &all[i].to.any)) {
+        if (x->origin->is_own || ph_guard_allows(x->client->guard, &all[i].to.any)) {
             allowed[n_allowed++] = all[i];
             continue;
         }

@@ -280,6 +280,7 @@ static bool bind_all(struct ph_http_server *server, struct addrinfo *ai)
             return false;
         memcpy(ai->ai_addr, &bound, len); /* port 0: the others take the port that the first got */
     }
+    server->bound = bound;
     return true;
 }
 
@@ -442,6 +443,18 @@ enum ph_err ph_http_server_start(const struct ph_http_server_options *options,
 const char *ph_http_server_address(const struct ph_http_server *server)
 {
     return server->address;
+}
+
+void ph_http_server_own_address(const struct ph_http_server *server, struct sockaddr_storage *out)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
+
+    *out = server->bound;
+    if (out->ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY))
+        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (out->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+        v6->sin6_addr = in6addr_loopback;
 }
 
 struct ph_loop *ph_http_server_loop(struct ph_http_server *server, int index)

@@ -65,6 +65,7 @@ struct http_thread {
 struct ph_http_server {
     struct ph_http_server_options options;
     char address[128];
+    struct sockaddr_storage bound;
     h2o_globalconf_t config;
     h2o_iovec_t too_large, head_too_large, bad_request; /* bodies of refusals by us and by h2o */
     struct http_thread *threads;

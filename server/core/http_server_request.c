@@ -285,6 +285,18 @@ bool ph_request_peer(const struct ph_request *request, struct sockaddr_storage *
     return conn && conn->callbacks->get_peername(conn, (struct sockaddr *)out) > 0;
 }
 
+bool ph_request_header_at(const struct ph_request *request, size_t i, struct ph_str *name,
+                          struct ph_str *value)
+{
+    const struct inbound *inbound = ph_container_of(request, struct inbound, pub);
+
+    if (i >= inbound->n_kept)
+        return false;
+    *name = inbound->kept[i].name;
+    *value = inbound->kept[i].value;
+    return true;
+}
+
 static struct ph_str copy(struct ph_arena *arena, struct ph_str s)
 {
     return s.ptr ? (struct ph_str){ph_arena_copy(arena, s.ptr, s.len), s.len} : s;

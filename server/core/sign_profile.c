@@ -214,6 +214,16 @@ static void add_time_line(struct ph_buf *head, int64_t now_ms)
     ph_buf_add_c(head, "\r\n");
 }
 
+void ph_sign_write_header_name(const struct ph_sign_style *style, struct ph_buf *name)
+{
+    if (style->profile == PH_SIGN_STANDARD) {
+        ph_buf_add_str(name, style->prefix);
+        ph_buf_add_c(name, "-signature");
+    } else {
+        ph_buf_add_str(name, signature_header(style));
+    }
+}
+
 void ph_sign_write_headers(const struct ph_sign_style *style, const struct ph_sign_message *message,
                            struct ph_str value, struct ph_buf *head)
 {

@@ -66,6 +66,14 @@ static void clear_config(struct target *target)
     target->config = NULL;
 }
 
+static struct ph_http_origin *open_origin(struct ph_courier *courier,
+                                          const struct ph_endpoint_config *config)
+{
+    if (ph_node_has_inbox(courier->node, config->url_text))
+        return ph_http_origin_open_own(courier->http, &courier->node->address);
+    return ph_http_origin_open(courier->http, &config->url, config->identity);
+}
+
 void courier_target_apply(struct target *target, struct ph_endpoint_config *config)
 {
     if (target->config && target->config->version >= config->version)
@@ -76,7 +84,7 @@ void courier_target_apply(struct target *target, struct ph_endpoint_config *conf
     target->gone = false;
     if (config->disabled)
         return;
-    target->origin = ph_http_origin_open(target->courier->http, &config->url, config->identity);
+    target->origin = open_origin(target->courier, config);
     for (size_t i = 0; i < config->n_secrets && target->n_signers < SIGNERS_MAX; i++) {
         target->signer_expires_ms[target->n_signers] = config->secrets[i].expires_ms;
         target->signers[target->n_signers++] =

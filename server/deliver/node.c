@@ -1,6 +1,7 @@
 #include "posthorn/node.h"
 
 #include "posthorn/courier.h"
+#include "posthorn/inbox.h"
 
 /* Least that an endpoint and a tenant may have, whatever the others do. */
 #define ENDPOINT_MIN 10
@@ -129,6 +130,14 @@ const char *ph_node_url(const struct ph_node *node)
     const char *url = atomic_load(&node->url);
 
     return *node->config->public_url ? node->config->public_url : url ? url : "";
+}
+
+bool ph_node_has_inbox(const struct ph_node *node, struct ph_str url)
+{
+    struct ph_str base = ph_str_of(ph_node_url(node)), token;
+
+    return atomic_load(&node->url) && ph_str_starts(url, base) &&
+           ph_inbox_token_of((struct ph_str){url.ptr + base.len, url.len - base.len}, &token);
 }
 
 int64_t ph_node_room(const struct ph_node *node)

@@ -156,3 +156,27 @@ struct ph_tail_event *ph_tail_of_message(struct ph_tail *tail,
     member_time(&w, "timestamp", ph_id_time_ms(message->message));
     return end(tail, slot, message->tenant, message->application, &buf, &w);
 }
+
+struct ph_tail_event *ph_tail_of_arrival(struct ph_tail *tail,
+                                         const struct ph_tail_arrival *arrival)
+{
+    struct ph_buf buf;
+    struct ph_json_writer w;
+    struct ph_tail_slot *slot = begin(tail, arrival->tenant, &buf, &w, "arrival");
+
+    if (!slot)
+        return NULL;
+    member_id(&w, "appId", PH_ID_APPLICATION, arrival->application);
+    member_id(&w, "id", PH_ID_ARRIVAL, arrival->request);
+    ph_jw_key(&w, "endpointId");
+    if (ph_id_is_zero(arrival->endpoint))
+        ph_jw_null(&w);
+    else
+        ph_jw_id(&w, PH_ID_ENDPOINT, arrival->endpoint);
+    ph_jw_key(&w, "signature");
+    ph_jw_str(&w, arrival->signature);
+    ph_jw_key(&w, "responseStatusCode");
+    ph_jw_i64(&w, arrival->status);
+    member_time(&w, "timestamp", ph_id_time_ms(arrival->request));
+    return end(tail, slot, arrival->tenant, arrival->application, &buf, &w);
+}

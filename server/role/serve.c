@@ -257,6 +257,7 @@ static enum ph_err start_http(struct server *s)
         return err;
     ph_buf_printf(&s->url, "http://%s", ph_http_server_address(http));
     ph_buf_add_char(&s->url, '\0');
+    ph_http_server_own_address(http, &s->node->address);
     atomic_store(&s->node->url, s->url.ptr);
     atomic_store(&s->http, http);
     return PH_OK;

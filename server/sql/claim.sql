@@ -258,6 +258,8 @@ WITH fetched AS (
     DELETE FROM portal_tokens WHERE expires_at < now()
 ), old_answers AS (
     DELETE FROM kept_answers WHERE created_at < now() - interval '12 hours'
+), old_inbox_requests AS (
+    DELETE FROM inbox_requests WHERE id < uuid_floor(now() - interval '1 day')
 ), full_buckets AS (
     DELETE FROM endpoint_schedule WHERE next_due_at = 'infinity' AND busy_node IS NULL
                                     AND refilled_at < now() - interval '10 minutes'

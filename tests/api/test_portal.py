@@ -1,5 +1,4 @@
 """Portal tokens: what they are good for, and their end."""
-import os
 import re
 from pathlib import Path
 
@@ -47,19 +46,9 @@ def test_the_answer_has_a_token_and_where_to_use_it(server, api, app):
     assert 3500 < left <= 3600
 
 
-def listening(node):
-    """The address of a node whose URL is another one."""
-    with open(f"/proc/{node.pid}/net/tcp") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
-    sockets = {os.stat(f).st_ino for f in Path(f"/proc/{node.pid}/fd").iterdir() if "socket:" in os.readlink(f)}
-    ports = {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and int(row[9]) in sockets}
-    assert len(ports) == 1, ports
-    return f"127.0.0.1:{ports.pop()}"
-
-
 def test_the_public_url_is_used(start_node):
     node = start_node(POSTHORN_PUBLIC_URL="https://hooks.example.com")
-    with Api(f"http://{listening(node)}", node.api_key) as api:
+    with Api(node.listening_url, node.api_key) as api:
         opened = api.expect(200, "POST", f"/auth/app-portal-access/{api.new_app()['id']}", json={}, headers={"Host": "evil.example"})
     assert opened["url"] == f"https://hooks.example.com/portal#key={opened['token']}"
 

@@ -80,6 +80,12 @@ class Things:
     def _make_attempt_id(self):
         return self.api.wait_attempts(self.of_kind("app_id"), self.of_kind("msg_id"), 1)[0]["id"]
 
+    def _make_request_id(self):
+        app = self.of_kind("app_id")
+        inbox = self.api.expect(200, "PUT", f"/app/{app}/inbox", json={})
+        self.api.http.post(inbox["url"], json={"of": self.mark}).raise_for_status()
+        return self.api.expect(200, "GET", f"/app/{app}/inbox/request")["data"][0]["id"]
+
     def _make_task_id(self):
         path = f"/app/{self.of_kind('app_id')}/endpoint/{self.of_kind('endpoint_id')}/recover"
         return self._made(202, path, since="2026-01-01T00:00:00Z")

@@ -580,6 +580,26 @@ static void a_node_that_stops_gives_its_deliveries_back(void **state)
     assert_int_equal(ask_number("SELECT count(*) FROM nodes WHERE id = %d", other), 1);
 }
 
+static void housekeeping_forgets_what_came_to_an_inbox_after_a_day(void **state)
+{
+    struct answer answer = {.arena = ph_arena_new()};
+    (void)state;
+
+    run_sql(admin,
+            "INSERT INTO inboxes SELECT application_id, tenant_id, 'phi_x', 200, 0 FROM endpoints "
+            "WHERE id = '%s'",
+            uuid_text(red.endpoints[0]));
+    test_exec(admin, "INSERT INTO inbox_requests SELECT application_id, uuid_floor(now() - h * "
+                     "interval '1 hour'), tenant_id, 'POST', '[]', '', 0, 'none', NULL, 200 "
+                     "FROM inboxes, unnest('{23,25}'::integer[]) h");
+    ph_housekeeping_run(db, answer.arena, 30, 365, on_number, &answer);
+    (void)await_number(&answer);
+    assert_int_equal(ask_number("SELECT count(*) FROM inbox_requests"), 1);
+    assert_int_equal(ask_number("SELECT count(*) FROM inbox_requests WHERE id > uuid_floor(now() - "
+                                "interval '1 day')"),
+                     1);
+}
+
 static void housekeeping_drops_what_is_past_retention_and_used_keys_after_twelve_hours(void **state)
 {
     struct answer answer = {.arena = ph_arena_new()};
@@ -652,6 +672,7 @@ int main(void)
         TEST(a_take_over_moves_a_schedule_forward_and_bumps_it),
         TEST(a_dead_node_is_scanned_again_and_removed_only_after_a_minute),
         TEST(a_node_that_stops_gives_its_deliveries_back),
+        TEST(housekeeping_forgets_what_came_to_an_inbox_after_a_day),
         TEST(housekeeping_drops_what_is_past_retention_and_used_keys_after_twelve_hours),
     };
 

@@ -80,6 +80,8 @@ static const char seed[] =
     "'c', t, '1', msg);"
     "    INSERT INTO audit_log (tenant_id, id, actor_kind, action, object_kind) VALUES (t, msg, "
     "'operator', 'a.b', 'a');"
+    "    INSERT INTO inboxes VALUES (app, t, t::text, 200, 0);"
+    "    INSERT INTO inbox_requests VALUES (app, msg, t, 'POST', '[]', '', 0, 'none', NULL, 200);"
     "    INSERT INTO sql_users (role_name, tenant_id) VALUES (t::text, t);"
     "    PERFORM pg_sleep(0.002);" /* so that msg differs */
     "  END LOOP; END $$";
