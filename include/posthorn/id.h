@@ -26,6 +26,9 @@ enum ph_id_kind {
     PH_ID_PORTAL,      /* portal_ */
     PH_ID_AUDIT,       /* audit_  */
     PH_ID_ARRIVAL,     /* inreq_  */
+    PH_ID_USER,        /* usr_    */
+    PH_ID_SESSION,     /* sess_   */
+    PH_ID_INVITATION,  /* inv_    */
     PH_ID_KINDS
 };
 

@@ -123,7 +123,8 @@ static const struct ph_str prefixes[PH_ID_KINDS] = {
     [PH_ID_ATTEMPT] = {"atmpt_", 6}, [PH_ID_EVENT_TYPE] = {"evtype_", 7},
     [PH_ID_TASK] = {"qtask_", 6},    [PH_ID_API_KEY] = {"key_", 4},
     [PH_ID_PORTAL] = {"portal_", 7}, [PH_ID_AUDIT] = {"audit_", 6},
-    [PH_ID_ARRIVAL] = {"inreq_", 6},
+    [PH_ID_ARRIVAL] = {"inreq_", 6}, [PH_ID_USER] = {"usr_", 4},
+    [PH_ID_SESSION] = {"sess_", 5},  [PH_ID_INVITATION] = {"inv_", 4},
 };
 
 const char *ph_id_prefix(enum ph_id_kind kind)

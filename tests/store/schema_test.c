@@ -82,6 +82,11 @@ static const char seed[] =
     "'operator', 'a.b', 'a');"
     "    INSERT INTO inboxes VALUES (app, t, t::text, 200, 0);"
     "    INSERT INTO inbox_requests VALUES (app, msg, t, 'POST', '[]', '', 0, 'none', NULL, 200);"
+    "    INSERT INTO users (id, email) VALUES (t, t || '@example.test');"
+    "    INSERT INTO members (tenant_id, user_id, role) VALUES (t, t, 'owner');"
+    "    INSERT INTO invitations (id, tenant_id, email, role, token_hash, expires_at) VALUES (t, "
+    "t, 'a@example.test', 'viewer', "
+    "uuid_send(t), now());"
     "    INSERT INTO sql_users (role_name, tenant_id) VALUES (t::text, t);"
     "    PERFORM pg_sleep(0.002);" /* so that msg differs */
     "  END LOOP; END $$";

@@ -135,8 +135,9 @@ static void test_wire_form_is_known(void **state)
     assert_string_equal(text, "msg_0000000000000000000010");
     assert_int_equal(ph_id_format(PH_ID_EVENT_TYPE, id_of_bytes(0xff), text), 29);
     assert_string_equal(text, "evtype_7n42DGM5Tflk9n8mt7Fhc7"); /* 2^128 - 1 */
-    const char *prefixes[PH_ID_KINDS] = {"org_",    "app_",   "ep_",  "msg_",    "atmpt_",
-                                         "evtype_", "qtask_", "key_", "portal_", "audit_"};
+    const char *prefixes[PH_ID_KINDS] = {"org_",    "app_",   "ep_",   "msg_",    "atmpt_",
+                                         "evtype_", "qtask_", "key_",  "portal_", "audit_",
+                                         "inreq_",  "usr_",   "sess_", "inv_"};
     for (int kind = 0; kind < PH_ID_KINDS; kind++)
         assert_string_equal(ph_id_prefix((enum ph_id_kind)kind), prefixes[kind]);
 }
