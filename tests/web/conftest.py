@@ -112,6 +112,11 @@ class World:
                                event_type="invoice.paid" if i % 2 else "customer.created", eventId=f"evt-{i}")
         self.message = message["id"]
         api.wait_attempts(self.app, self.message, 2)
+        self.customer = api.new_app(name="Hooli", uid=unique("hooli"))["id"]
+        inbox = api.expect(200, "PUT", f"/app/{self.customer}/inbox", json={})["url"]
+        api.new_endpoint(self.customer, inbox, description="Test inbox")
+        api.wait_attempts(self.customer, api.send(self.customer, {"id": "in_42", "amount": 1200}, event_type="invoice.paid"), 1)
+        api.http.post(inbox, content=b"by hand").raise_for_status()
         task = api.expect(202, "POST", f"/app/{self.app}/endpoint/{self.down}/recover", json={"since": message["timestamp"]})
         self.task = task["id"]
         api.close()

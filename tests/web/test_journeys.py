@@ -36,37 +36,6 @@ def test_a_key_that_ends_leads_back_to_signing_in(open_page, server, tenant):
     expect(page.get_by_text("The API key is no longer valid. Sign in again.")).to_be_visible()
 
 
-def test_the_first_delivery(open_page, tenant, receiver):
-    """From nothing to an event at a receiver, along the first steps."""
-    page = open_page("/dashboard", tenant.key)
-    page.get_by_role("link", name="Create").click()
-    page.get_by_label("Name").fill("Acme")
-    page.get_by_label("Uid").fill("acme")
-    page.get_by_role("button", name="Create").click()
-    expect(page.get_by_role("heading", name="Acme")).to_be_visible()
-    page.get_by_role("link", name="Overview", exact=True).click()
-    page.get_by_role("link", name="Add").click()
-    page.get_by_label("URL", exact=True).fill(receiver.url("/hook"))
-    page.get_by_role("button", name="Create endpoint").click()
-    page.get_by_label("Event type").fill("invoice.paid")
-    page.get_by_label("Payload").fill('{"test": true}')
-    page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.get_by_role("region", name="What came of it").get_by_text("200")).to_be_visible()
-    assert receiver.wait(1, "/hook")[0].body == b'{"test":true}'
-    page.get_by_role("link", name="Overview", exact=True).click()
-    page.get_by_role("link", name="Send").click()
-    page.get_by_label("Event type").fill("invoice.paid")
-    page.get_by_label("Payload").fill('{"invoice": 12345678901234567890}')
-    page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.get_by_role("heading", name="invoice.paid")).to_be_visible()
-    expect(page.get_by_text("Delivered")).to_be_visible()
-    expect(page.get_by_label("Payload", exact=True)).to_contain_text("12345678901234567890")
-    assert receiver.wait(2, "/hook")[1].body == b'{"invoice": 12345678901234567890}'
-    page.get_by_role("link", name="Overview", exact=True).click()
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    expect(page.get_by_role("list", name="First steps")).to_have_count(0)
-
-
 def test_finding_and_resending_a_failed_message(open_page, tenant, receiver):
     api = tenant.api
     app = api.new_app(name="Acme")

@@ -20,6 +20,8 @@ PAGES = {
     "application-activity": ("/dashboard/app/{app}/activity", "Attempts by event type", []),
     "application-send": ("/dashboard/app/{app}", "Old warehouse", ["Send a message"]),
     "application-menu": ("/dashboard/app/{app}", "Old warehouse", ["More for this application"]),
+    "application-inbox": ("/dashboard/app/{customer}/inbox", "by hand", []),
+    "application-inbox-empty": ("/dashboard/app/{app}/inbox", "Open the inbox", []),
     "endpoint-new": ("/dashboard/app/{app}/endpoint/new", "payment.failed", []),
     "endpoint": ("/dashboard/app/{app}/endpoint/{endpoint}", "That is all.", []),
     "endpoint-failing": ("/dashboard/app/{app}/endpoint/{down}", "That is all.", []),

@@ -4,12 +4,12 @@ import { credential } from './credential'
 
 export interface TailEvent {
   key: number
-  type: 'message' | 'attempt' | 'dropped'
+  type: 'message' | 'attempt' | 'arrival' | 'dropped'
   appId: string
   id: string
   msgId?: string
   endpointId?: string
-  eventType: string
+  eventType?: string
   statusText?: string
   responseStatusCode?: number
   responseDurationMs?: number

@@ -11,6 +11,7 @@ import { Time } from './Time'
 const STATES = { connecting: 'Connecting…', listening: 'Listening', away: 'Lost; trying again…' }
 
 function What({ event }: { event: TailEvent }) {
+  if (event.type === 'arrival') return <Badge tone="quiet">Arrived in the inbox</Badge>
   if (event.type === 'message') return <Badge tone="quiet">Accepted</Badge>
   const [text, tone] = statusOf(event.statusText ?? '')
   return (
@@ -25,9 +26,9 @@ const COLUMNS: Column<TailEvent>[] = [
   {
     title: 'Event type',
     width: 'minmax(0, 2fr)',
-    cell: event => (event.type === 'dropped' ? `${event.count} not shown: too fast` : event.eventType),
+    cell: event => (event.type === 'dropped' ? `${event.count} not shown: too fast` : (event.eventType ?? 'Test inbox')),
   },
-  { title: 'What', width: '10rem', cell: event => event.type !== 'dropped' && <What event={event} /> },
+  { title: 'What', width: '11rem', cell: event => event.type !== 'dropped' && <What event={event} /> },
   { title: 'Took', width: '6rem', align: 'end', cell: event => event.responseDurationMs !== undefined && `${event.responseDurationMs} ms` },
   { title: 'Message', width: 'minmax(0, 3fr)', cell: event => <code className="quiet">{event.msgId ?? event.id}</code> },
   { title: 'Endpoint', width: 'minmax(0, 3fr)', cell: event => event.endpointId && <code className="quiet">{event.endpointId}</code> },
@@ -64,7 +65,7 @@ export function Tail({ path }: { path: string }) {
         pages={pages}
         columns={COLUMNS}
         keyOf={event => String(event.key)}
-        href={event => `/app/${event.appId}/msg/${event.msgId ?? event.id}`}
+        href={event => `/app/${event.appId}/${event.type === 'arrival' ? 'inbox' : `msg/${event.msgId ?? event.id}`}`}
         end="The last 500 at most; what came before is in the lists."
         empty={
           <Empty title="Nothing yet.">

@@ -1,15 +1,18 @@
 import { useSyncExternalStore } from 'react'
 import { local, relative, utc } from '@/lib/time'
 
-// One clock for all: ticks each second while somebody shows a relative time.
+// One clock for all: ticks each second while somebody shows a relative time. The second that has begun, so that what has just
+// happened is not still to come.
 const listeners = new Set<() => void>()
-let now = Math.floor(Date.now() / 1000)
+const second = () => Math.ceil(Date.now() / 1000)
+let now = second()
 let timer: ReturnType<typeof setInterval> | undefined
 
 function subscribe(listener: () => void) {
+  if (listeners.size === 0) now = second()
   listeners.add(listener)
   timer ??= setInterval(() => {
-    now = Math.floor(Date.now() / 1000)
+    now = second()
     listeners.forEach(tell => tell())
   }, 1000)
   return () => {

@@ -15,6 +15,7 @@ import { Tail } from '@/ui/Tail'
 import { tell } from '@/ui/Toast'
 import { ApplicationDialog } from './ApplicationDialog'
 import { EndpointList } from './EndpointList'
+import { InboxPanel } from './InboxPanel'
 import { MessageLog } from './MessageLog'
 import { EndLinksDialog, PortalDialog } from './PortalDialog'
 import { SendDialog } from './SendDialog'
@@ -61,12 +62,14 @@ export default function ApplicationPage() {
           ['Endpoints', `/app/${app}`],
           ['Messages', `/app/${app}/msg`],
           ['Live', `/app/${app}/live`],
+          ['Test inbox', `/app/${app}/inbox`],
           ...(isTenant ? [['Activity', `/app/${app}/activity`] as [string, string]] : []),
         ]}
       />
       {tab === undefined && <EndpointList app={app} />}
       {tab === 'msg' && <MessageLog app={app} onSend={mayOwn ? () => setOpen('send') : undefined} />}
       {tab === 'live' && <Tail path={`/api/v1/app/${app}/tail`} />}
+      {tab === 'inbox' && <InboxPanel app={app} onSend={mayOwn ? () => setOpen('send') : undefined} />}
       {tab === 'activity' && isTenant && <Activity scope={{ app }} more={range => <TopEventTypes app={app} range={range} />} />}
       {open === 'edit' && <ApplicationDialog application={application} onClose={close} />}
       {open === 'send' && <SendDialog application={application} onClose={close} />}

@@ -2,9 +2,9 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
 import { useLocation } from 'wouter'
 import { type Application } from '@/api/client'
-import { ApiError, messageOf } from '@/api/error'
+import { messageOf } from '@/api/error'
 import { useEventTypes } from '@/api/queries'
-import { credential } from '@/api/credential'
+import { send } from '@/api/send'
 import { examplePayload } from '@/lib/example'
 import { isJson } from '@/lib/json'
 import { sendSnippets } from '@/lib/snippets'
@@ -71,17 +71,4 @@ export function SendDialog({ application, onClose }: { application: Application;
       </form>
     </Dialog>
   )
-}
-
-// The payload goes out as it was typed: parsing it here would change its numbers.
-async function send(app: string, eventType: string, payload: string): Promise<{ id: string }> {
-  const response = await fetch(`/api/v1/app/${encodeURIComponent(app)}/msg`, {
-    method: 'POST',
-    headers: { ...credential.headers(), 'content-type': 'application/json' },
-    body: `{"eventType":${JSON.stringify(eventType)},"payload":${payload}}`,
-  }).catch(() => undefined)
-  if (!response) throw new ApiError(0, undefined)
-  const body = await response.json()
-  if (!response.ok) throw new ApiError(response.status, body)
-  return body
 }

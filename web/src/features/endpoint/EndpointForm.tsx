@@ -14,11 +14,11 @@ import { EventTypePicker } from './EventTypePicker'
 import { FilterField } from './FilterField'
 
 // Makes an endpoint, or changes the one given.
-export function EndpointForm({ app, endpoint }: { app: string; endpoint?: Endpoint }) {
+export function EndpointForm({ app, endpoint, url: first = '' }: { app: string; endpoint?: Endpoint; url?: string }) {
   const queries = useQueryClient()
   const [, navigate] = useLocation()
   const [fetched, setFetched] = useState(endpoint !== undefined && isPoller(endpoint))
-  const [url, setUrl] = useState(endpoint?.url ?? '')
+  const [url, setUrl] = useState(endpoint?.url ?? first)
   const [description, setDescription] = useState(endpoint?.description ?? '')
   const [uid, setUid] = useState(endpoint?.uid ?? '')
   const [eventTypes, setEventTypes] = useState(endpoint?.eventTypes ?? [])

@@ -1,10 +1,11 @@
-import { useParams } from 'wouter'
+import { useParams, useSearchParams } from 'wouter'
 import { useApplication } from '@/api/queries'
 import { Page } from '@/ui/Page'
 import { EndpointForm } from './EndpointForm'
 
 export default function NewEndpoint() {
   const { app = '' } = useParams()
+  const [search] = useSearchParams()
   const { data: application } = useApplication(app)
   return (
     <Page
@@ -14,7 +15,7 @@ export default function NewEndpoint() {
         [application?.name ?? app, `/app/${app}`],
       ]}
     >
-      <EndpointForm app={app} />
+      <EndpointForm app={app} url={search.get('url') ?? ''} />
     </Page>
   )
 }

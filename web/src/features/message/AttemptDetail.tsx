@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { api, take, type Attempt } from '@/api/client'
 import { Body } from '@/ui/Code'
+import { Headers } from '@/ui/Headers'
 import { Failure, Skeleton } from '@/ui/State'
 
 // What went out and what came back, side by side.
@@ -33,19 +34,5 @@ export function AttemptDetail({ app, attempt }: { app: string; attempt: Attempt 
         <Body text={attempt.response} label={`Answer of ${attempt.id}`} />
       </div>
     </div>
-  )
-}
-
-function Headers({ rows }: { rows: string[][] }) {
-  if (rows.length === 0) return null
-  return (
-    <dl className="headers">
-      {rows.map(([name, value], i) => (
-        <div key={i}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
   )
 }
