@@ -54,6 +54,7 @@ struct ph_call {
         params[PH_PATH_PARAMS_MAX]; /* path parameters in order, percent-decoded, in the arena */
     struct ph_once *once;           /* how it is answered; NULL: plainly */
     void *data;                     /* the handler's own */
+    json_t *body;                   /* what ph_body_object has read, in the arena; NULL: nothing */
     /* Set by a handler, for when it is committed: it made deliveries, which are looked for; it ended credentials of the tenant,
      * which this node forgets. */
     bool wakes_dispatcher, ends_credentials;
@@ -100,6 +101,10 @@ extern const struct ph_route ph_routes[];
 
 /* Of a row of ph_routes. */
 enum ph_route_class ph_route_class(const struct ph_route *route);
+/* Whether its requests may change something, other than by sending a message. */
+bool ph_route_changes(const struct ph_route *route);
+/* Its name in the OpenAPI document without the version: "endpoint.create". "": the document does not have it. */
+const char *ph_route_operation(const struct ph_route *route);
 
 /* on_request of the server: finds the route, authenticates, calls the handler; answers 404, 405 and 401 itself. */
 void ph_api_on_request(struct ph_request *request);

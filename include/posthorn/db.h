@@ -21,7 +21,7 @@ struct ph_stmt {
 };
 
 enum ph_db_role {
-    PH_DB_API, /* role posthorn_api: sees the tenant of the request only */
+    PH_DB_API, /* role posthorn_api: sees the tenant of the request only, and waits no longer than 5 s for a lock (DB_RETRY) */
     PH_DB_ENGINE, /* role posthorn_engine: works across tenants. The planner of both is bound to index scans */
     PH_DB_OWNER, /* the connection's own user: migrations */
 };
@@ -107,7 +107,7 @@ void ph_db_send(struct ph_db *db, struct ph_db_req *req);
 /*
  * A transaction of several requests, on a connection that it has for itself meanwhile. What it gives as a `ph_db` is handed
  * to store functions in place of the real one: their statements run in the transaction, one after the other, and a statement
- * that fails is undone by itself. Nothing is committed before ph_db_commit. Waiting for a lock ends after 5 s (DB_RETRY).
+ * that fails is undone by itself. Nothing is committed before ph_db_commit.
  *
  * Every transaction is ended by commit or rollback, and before the ph_db that it came from is freed.
  */
@@ -117,7 +117,8 @@ struct ph_db_tx *ph_db_begin(struct ph_db *db);
 /* PH_DB_API or PH_DB_ENGINE: the role with which statements that are sent to the result run. Lives as long as the
  * transaction. */
 struct ph_db *ph_db_tx_as(struct ph_db_tx *tx, enum ph_db_role role);
-/* The next two give the transaction up; none of its requests may be under way. OK: committed. DB_LOST: the outcome is
+/* The next two give the transaction up; none of its requests may be under way, but for those that were sent to it since the
+ * last one ended: they are committed with it, at once, or if one of them fails nothing is (DB_RETRY). OK: committed. DB_LOST: the outcome is
  * unknown. UNAVAILABLE: surely not. done is never called before this returns. */
 typedef void (*ph_db_committed)(void *ctx, enum ph_err err);
 void ph_db_commit(struct ph_db_tx *tx, ph_db_committed done, void *ctx);

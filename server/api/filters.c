@@ -27,7 +27,7 @@ static struct ph_id bound_of(int64_t wall_ms)
     return ph_id_floor(wall_ms > 0 ? wall_ms : 1);
 }
 
-static struct ph_id query_bound(struct ph_call *call, struct ph_faults *faults, const char *name)
+struct ph_id ph_query_bound(struct ph_call *call, struct ph_faults *faults, const char *name)
 {
     return bound_of(ph_query_time(call, faults, name, INT64_MIN));
 }
@@ -106,8 +106,8 @@ int ph_query_status(struct ph_call *call, struct ph_faults *faults)
 void ph_query_message_filter(struct ph_call *call, struct ph_faults *faults,
                              struct ph_message_filter *filter)
 {
-    filter->after = query_bound(call, faults, "after");
-    filter->before = query_bound(call, faults, "before");
+    filter->after = ph_query_bound(call, faults, "after");
+    filter->before = ph_query_bound(call, faults, "before");
     filter->channel = query_name(call, faults, "channel", PH_MESSAGE_NAME_CHARS_MAX);
     filter->tag = query_name(call, faults, "tag", PH_MESSAGE_NAME_CHARS_MAX);
     filter->n_event_types = ph_query_event_types(call, faults, &filter->event_types);
@@ -144,8 +144,8 @@ void ph_query_attempt_filter(struct ph_call *call, struct ph_faults *faults,
 {
     static const int64_t classes[] = {0, 100, 200, 300, 400, 500};
 
-    filter->after = query_bound(call, faults, "after");
-    filter->before = query_bound(call, faults, "before");
+    filter->after = ph_query_bound(call, faults, "after");
+    filter->before = ph_query_bound(call, faults, "before");
     filter->channel = query_name(call, faults, "channel", PH_MESSAGE_NAME_CHARS_MAX);
     filter->tag = query_name(call, faults, "tag", PH_MESSAGE_NAME_CHARS_MAX);
     filter->n_event_types = ph_query_event_types(call, faults, &filter->event_types);

@@ -12,6 +12,9 @@
 int64_t ph_query_time(struct ph_call *call, struct ph_faults *faults, const char *name,
                       int64_t def);
 
+/* The same as a bound of ids; zero without. */
+struct ph_id ph_query_bound(struct ph_call *call, struct ph_faults *faults, const char *name);
+
 /* Names of event_types; returns how many, *out NULL without. */
 size_t ph_query_event_types(struct ph_call *call, struct ph_faults *faults,
                             const struct ph_str **out);

@@ -1,7 +1,9 @@
 #include "api/once.h"
 
+#include "api/audit.h"
 #include "api/message_in.h"
 #include "posthorn/idempotency.h"
+#include "posthorn/log.h"
 #include "posthorn/map.h"
 #include "posthorn/node.h"
 
@@ -16,12 +18,17 @@ struct ph_once_table {
 struct ph_once {
     struct ph_map_node node; /* of the one that works; its twins are in no map */
     struct ph_call *call;
+    bool has_key; /* without, it has no twins and is in no map */
     struct ph_id key;
     struct ph_once *twin;  /* the next one that waits for the same answer */
     struct ph_api *thread; /* what the request came with */
     struct ph_api api;     /* what the handler gets: its databases are the transaction */
-    struct ph_db_tx *tx;   /* NULL: class slow, or not begun */
+    bool slow;             /* there is no transaction */
+    struct ph_db_tx *tx;   /* NULL: slow, not begun, or ended */
+    struct ph_audit_entry entry;
     struct ph_kept_answer answer;
+    int due;         /* parts of the end that are under way */
+    enum ph_err err; /* the first error of them */
 };
 
 struct ph_once_table *ph_once_table_new(void)
@@ -79,7 +86,8 @@ static void finish(struct ph_once *once)
     const char *content_type = body.len > 0 ? "application/json" : NULL;
     struct ph_once *twin = once->twin, *next;
 
-    ph_map_remove(&once->thread->once->under_way, &once->node);
+    if (once->has_key)
+        ph_map_remove(&once->thread->once->under_way, &once->node);
     for (; twin; twin = next) {
         next = twin->twin;
         answer_plainly(twin, once->answer.status, content_type, body);
@@ -93,6 +101,8 @@ static void pass_on(struct ph_once *once)
     struct ph_map *under_way = &once->thread->once->under_way;
     struct ph_once *twin = once->twin, *next;
 
+    if (!once->has_key)
+        return;
     ph_map_remove(under_way, &once->node);
     for (; twin && twin->thread->stopping; twin = next) {
         next = twin->twin;
@@ -116,27 +126,40 @@ static void fail(struct ph_once *once, enum ph_err err)
     ph_answer_error(call, err, NULL);
 }
 
-static void on_committed(void *ctx, enum ph_err err)
+/* One of what ends a request is there: the entry, the answer that is kept, the commit, which comes last. */
+static void on_part(void *ctx, enum ph_err err)
 {
     struct ph_once *once = ctx;
 
+    if (once->err == PH_OK)
+        once->err = err;
+    if (--once->due > 0)
+        return;
     once->tx = NULL;
-    if (err == PH_OK)
+    if (once->err == PH_OK) {
         finish(once);
-    else
-        fail(once, err);
+    } else if (once->slow) {
+        ph_log(PH_LOG_ERROR, "a request was done, but not noted",
+               ph_log_s("path", once->call->route->path),
+               ph_log_s("error", ph_err_code(once->err)));
+        finish(once);
+    } else {
+        fail(once, once->err);
+    }
 }
 
-static void on_kept(void *ctx, enum ph_err err)
+static void keep(struct ph_once *once)
 {
-    struct ph_once *once = ctx;
+    struct ph_call *call = once->call;
+    struct ph_db_tx *tx = once->tx;
 
-    if (!once->tx)
-        finish(once); /* done it is, kept or not */
-    else if (err == PH_OK)
-        ph_db_commit(once->tx, on_committed, once);
-    else
-        fail(once, err);
+    once->due = 1 + once->has_key + !once->slow;
+    ph_api_audit_end(call, &once->entry, once->answer.status, once->answer.body, on_part, once);
+    if (once->has_key)
+        ph_idempotency_keep(call->api->db, call->req->arena, keyring(once), call->tenant, once->key,
+                            &once->answer, on_part, once);
+    if (!once->slow)
+        ph_db_commit(tx, on_part, once);
 }
 
 void ph_once_answer(struct ph_call *call, int status, const char *content_type, struct ph_str body)
@@ -145,14 +168,23 @@ void ph_once_answer(struct ph_call *call, int status, const char *content_type, 
 
     if (status >= 200 && status < 300) {
         once->answer = (struct ph_kept_answer){status, body};
-        ph_idempotency_keep(call->api->db, call->req->arena, keyring(once), call->tenant, once->key,
-                            &once->answer, on_kept, once);
+        keep(once);
         return;
     }
     if (once->tx)
         ph_db_rollback(once->tx);
     pass_on(once);
     answer_plainly(once, status, content_type, body);
+}
+
+static void handle(void *ctx, enum ph_err err)
+{
+    struct ph_once *once = ctx;
+
+    if (err != PH_OK)
+        fail(once, err);
+    else
+        once->call->route->handler(once->call);
 }
 
 static void on_looked_up(void *ctx, enum ph_err err, const struct ph_kept_answer *kept)
@@ -167,7 +199,7 @@ static void on_looked_up(void *ctx, enum ph_err err, const struct ph_kept_answer
             ph_db_rollback(once->tx);
         finish(once);
     } else {
-        once->call->route->handler(once->call);
+        ph_api_audit_begin(once->call, &once->entry, handle, once);
     }
 }
 
@@ -176,49 +208,46 @@ static void start(struct ph_once *once)
     struct ph_call *call = once->call;
     struct ph_arena *arena = call->req->arena;
 
-    if (ph_route_class(call->route) == PH_CLASS_SLOW) {
+    if (!once->slow) {
+        once->tx = ph_db_begin(once->thread->changes);
+        once->api = *once->thread;
+        once->api.db = ph_db_tx_as(once->tx, PH_DB_API);
+        once->api.engine_db = ph_db_tx_as(once->tx, PH_DB_ENGINE);
+        call->api = &once->api;
+    }
+    if (!once->has_key)
+        ph_api_audit_begin(call, &once->entry, handle, once);
+    else if (once->slow)
         ph_idempotency_find_answer(call->api->db, arena, keyring(once), call->tenant, once->key,
                                    on_looked_up, once);
-        return;
-    }
-    once->tx = ph_db_begin(once->thread->changes);
-    once->api = *once->thread;
-    once->api.db = ph_db_tx_as(once->tx, PH_DB_API);
-    once->api.engine_db = ph_db_tx_as(once->tx, PH_DB_ENGINE);
-    call->api = &once->api;
-    ph_idempotency_take(call->api->db, arena, keyring(once), call->tenant, once->key, on_looked_up,
-                        once);
-}
-
-static bool is_once(const struct ph_call *call)
-{
-    enum ph_route_class class = ph_route_class(call->route);
-
-    return strcmp(call->route->method, "POST") == 0 &&
-           (class == PH_CLASS_WRITE || class == PH_CLASS_SLOW);
+    else
+        ph_idempotency_take(call->api->db, arena, keyring(once), call->tenant, once->key,
+                            on_looked_up, once);
 }
 
 void ph_once_handle(struct ph_call *call)
 {
     struct ph_once *once, *first;
-    struct ph_id key;
 
-    if (!is_once(call) || !ph_api_idempotency_id(call, 0, &key)) {
+    if (!ph_route_changes(call->route)) {
         call->route->handler(call);
         return;
     }
     ph_request_keep(call->req);
     once = ph_arena_new_of(call->req->arena, struct ph_once);
     once->call = call;
-    once->key = key;
     once->thread = call->api;
+    once->slow = ph_route_class(call->route) == PH_CLASS_SLOW;
+    once->has_key =
+        strcmp(call->route->method, "POST") == 0 && ph_api_idempotency_id(call, 0, &once->key);
     call->once = once;
-    first = find(call->api->once, key);
+    first = once->has_key ? find(call->api->once, once->key) : NULL;
     if (first) {
         once->twin = first->twin;
         first->twin = once;
         return;
     }
-    ph_map_add(&call->api->once->under_way, &once->node, hash_of(key));
+    if (once->has_key)
+        ph_map_add(&call->api->once->under_way, &once->node, hash_of(once->key));
     start(once);
 }

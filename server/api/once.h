@@ -1,12 +1,13 @@
 /*
- * Requests with an Idempotency-Key: done once, and answered the same again for 12 hours, by credential, path and key. Any
- * answer but a 2xx frees the key. A twin that comes meanwhile waits in memory on the same thread, and for the row of its
- * key elsewhere.
+ * Requests that change something. Each leaves an entry in the audit log, unless it fails. One with an Idempotency-Key is done
+ * once, and answered the same again for 12 hours, by credential, path and key; any answer but a 2xx frees the key. A twin that
+ * comes meanwhile waits in memory on the same thread, and for the row of its key elsewhere.
  *
  * How it is done depends on the class of the route:
- *   write   key, handler and answer are one transaction: the handler is given it in place of its databases
- *   slow    takes longer than a transaction should: the answer is kept when it is there
- *   send    the ingest statement keeps the key of a message
+ *   write   key, handler, entry and answer are one transaction: the handler is given it in place of its databases. It is
+ *           committed if the answer is a 2xx
+ *   slow    takes longer than a transaction should: entry and answer are kept when it is done
+ *   send    the ingest statement keeps the key of a message, whose entry it is in the message log
  *   read    changes nothing, so that nothing is kept
  */
 #ifndef POSTHORN_API_ONCE_H

@@ -149,8 +149,10 @@ json_t *ph_body_object(struct ph_call *call)
 
     if (body)
         ph_arena_defer(call->req->arena, decref, body);
-    if (json_is_object(body))
+    if (json_is_object(body)) {
+        call->body = body;
         return body;
+    }
     if (body)
         ph_fault(call, &faults, "body", NULL, "has to be an object", "type_error.dict");
     else

@@ -1,4 +1,5 @@
 #include "posthorn/router.h"
+#include "api/openapi.h"
 #include "api/routes.h"
 
 #include <assert.h>
@@ -28,6 +29,7 @@ struct segment {
 
 static struct segment root;
 static enum ph_route_class classes[ROUTES];
+static const char *operations[ROUTES];
 static pthread_once_t root_once = PTHREAD_ONCE_INIT;
 
 static struct segment *child_of(struct segment *parent, struct ph_str name)
@@ -67,6 +69,28 @@ enum ph_route_class ph_route_class(const struct ph_route *route)
     return classes[route - ph_routes];
 }
 
+bool ph_route_changes(const struct ph_route *route)
+{
+    enum ph_route_class class = ph_route_class(route);
+
+    return class == PH_CLASS_WRITE || class == PH_CLASS_SLOW;
+}
+
+const char *ph_route_operation(const struct ph_route *route)
+{
+    return operations[route - ph_routes];
+}
+
+static const char *operation_of(const struct ph_route *route)
+{
+    static const char version[] = "v1.";
+
+    for (const struct ph_operation *o = ph_operations; o->method; o++)
+        if (strcmp(o->method, route->method) == 0 && strcmp(o->path, route->path) == 0)
+            return o->name + (strncmp(o->name, version, strlen(version)) ? 0 : strlen(version));
+    return "";
+}
+
 static void build(void)
 {
     for (const struct ph_route *r = ph_routes; r->method; r++) {
@@ -75,6 +99,7 @@ static void build(void)
         int n_params = 0;
 
         classes[r - ph_routes] = class_of(r->rate_class);
+        operations[r - ph_routes] = operation_of(r);
         while (rest.len > 0 && ph_str_split(&rest, '/', &part)) {
             bool is_param = part.ptr[0] == '{';
             n_params += is_param;

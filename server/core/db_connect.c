@@ -35,7 +35,7 @@
 static const char *const greetings[] = {
     /* Tables grow and shrink by millions of rows within minutes: plans must not follow statistics of the wrong moment, or
      * wait for the first. Lists go over every daily partition: planning one anew costs ten times its execution. */
-    [PH_DB_API] = "SET ROLE posthorn_api;" BY_INDEX SETTINGS,
+    [PH_DB_API] = "SET ROLE posthorn_api; SET lock_timeout = '5s';" BY_INDEX SETTINGS,
     [PH_DB_ENGINE] = "SET ROLE posthorn_engine;" BY_INDEX SETTINGS,
     [PH_DB_OWNER] = SETTINGS,
 };

@@ -133,6 +133,8 @@ void ph_db_tx_send(struct ph_db *view, struct ph_db_req *req);
 void ph_db_tx_work(struct ph_db *db);
 /* A request of the connection has ended; before its on_done. */
 void ph_db_tx_ended(struct db_conn *conn, struct ph_db_req *req, enum ph_err err);
+/* Whether the tenant has to be set for its next request; it is then. */
+bool ph_db_tx_takes_tenant(struct ph_db_tx *tx, struct ph_id tenant);
 /* The connection is gone: the transaction is rolled back, or committed if that was under way. */
 void ph_db_tx_lost(struct db_conn *conn);
 /* There is no connection: those that wait for one fail. */

@@ -81,7 +81,7 @@ static bool send_parts(struct db_conn *conn, struct ph_db_req *req)
         req->results_due |= RESULT_PREPARE;
         req->prepares = true;
     }
-    if (req->has_tenant) {
+    if (req->has_tenant && (conn->tx == NULL || ph_db_tx_takes_tenant(conn->tx, req->tenant))) {
         if (!send_tenant(conn, req->tenant))
             return false;
         req->results_due |= RESULT_TENANT;

@@ -20,7 +20,12 @@ struct ph_db_tx {
     struct ph_db api, engine;  /* what users get: only `tx` and the role count */
     struct db_list queued;     /* not sent yet */
     struct ph_db_req *current; /* under way */
-    bool has_savepoint;
+    bool has_request;   /* one has been done, which a savepoint keeps from the end of the next */
+    bool has_savepoint; /* in front of the last one */
+    bool has_tenant;    /* the one that is set, as it stands */
+    struct ph_id tenant;
+    bool ending;            /* the end is in `queued` or under way */
+    bool broken;            /* there was no room for one of its requests */
     struct ph_arena *arena; /* of its own statements */
     struct ph_db_req end;   /* COMMIT or ROLLBACK */
     ph_db_committed done;
@@ -28,8 +33,6 @@ struct ph_db_tx {
 };
 
 static const struct ph_stmt begin_stmt = {"tx_begin", "BEGIN"};
-static const struct ph_stmt bound_stmt = {"tx_bound",
-                                          "SELECT set_config('lock_timeout', '5s', true)"};
 static const struct ph_stmt savepoint_stmt = {"tx_savepoint", "SAVEPOINT request"};
 static const struct ph_stmt release_stmt = {"tx_release", "RELEASE SAVEPOINT request"};
 static const struct ph_stmt undo_stmt = {"tx_undo", "ROLLBACK TO SAVEPOINT request"};
@@ -121,7 +124,7 @@ static bool open_on(struct ph_db_tx *tx, struct db_conn *conn)
     conn->tx = tx;
     tx->conn = conn;
     tx->state = TX_OPEN;
-    return submit_own(tx, &begin_stmt) && submit_own(tx, &bound_stmt);
+    return submit_own(tx, &begin_stmt);
 }
 
 static bool take_role(struct ph_db_tx *tx, enum ph_db_role role)
@@ -132,19 +135,37 @@ static bool take_role(struct ph_db_tx *tx, enum ph_db_role role)
     return submit_own(tx, &role_stmts[role]);
 }
 
+/* All that is left, at once: nobody goes on after an error, so that they need no savepoints. */
+static void submit_rest(struct ph_db_tx *tx)
+{
+    struct ph_queue_node *head;
+
+    while ((head = tx->queued.head) != NULL) {
+        struct ph_db_req *req = ph_container_of(head, struct ph_db_req, node);
+        if (req == &tx->end)
+            tx->current = req;
+        else if (!take_role(tx, req->role))
+            return;
+        (void)!ph_db_list_pop(&tx->queued);
+        if (!submit(tx, req))
+            return;
+    }
+}
+
 static void submit_next(struct ph_db_tx *tx)
 {
-    struct ph_db_req *req = ph_db_list_pop(&tx->queued);
+    struct ph_db_req *req;
 
-    if (req == &tx->end) {
-        tx->current = req;
-        (void)submit(tx, req);
+    if (tx->ending) {
+        submit_rest(tx);
         return;
     }
+    req = ph_db_list_pop(&tx->queued);
     /* Whatever fails here has completed the requests that were sent; this one is still ours. */
     if ((!tx->has_savepoint || submit_own(tx, &release_stmt)) && take_role(tx, req->role) &&
-        submit_own(tx, &savepoint_stmt)) {
-        tx->has_savepoint = true;
+        (!tx->has_request || submit_own(tx, &savepoint_stmt))) {
+        tx->has_savepoint = tx->has_request;
+        tx->has_request = true;
         tx->current = req;
         (void)submit(tx, req);
         return;
@@ -159,10 +180,9 @@ void ph_db_tx_send(struct ph_db *view, struct ph_db_req *req)
     struct ph_db *db = tx->db;
 
     req->role = view->options.role;
-    if (tx->state == TX_LOST || db->n_pending >= db->options.max_waiting)
-        ph_db_list_push(&db->failed, req);
-    else
-        ph_db_list_push(&tx->queued, req);
+    if (db->n_pending >= db->options.max_waiting)
+        tx->broken = true;
+    ph_db_list_push(tx->state == TX_LOST || tx->broken ? &db->failed : &tx->queued, req);
     db->n_pending++;
     ph_db_want_work(db);
 }
@@ -182,6 +202,19 @@ void ph_db_tx_work(struct ph_db *db)
     }
 }
 
+/* Of the last request nothing stays; the first one is begun anew. What was set in between may have gone with it. */
+static void undo(struct ph_db_tx *tx)
+{
+    tx->has_tenant = false;
+    if (tx->has_savepoint) {
+        (void)submit_own(tx, &undo_stmt);
+        return;
+    }
+    tx->has_request = false;
+    tx->role = tx->db->options.role;
+    (void)(submit_own(tx, &rollback_stmt) && submit_own(tx, &begin_stmt));
+}
+
 void ph_db_tx_ended(struct db_conn *conn, struct ph_db_req *req, enum ph_err err)
 {
     struct ph_db_tx *tx = conn->tx;
@@ -190,8 +223,17 @@ void ph_db_tx_ended(struct db_conn *conn, struct ph_db_req *req, enum ph_err err
         return;
     tx->current = NULL;
     if (err != PH_OK && req != &tx->end)
-        (void)submit_own(tx, &undo_stmt);
+        undo(tx);
     ph_db_want_work(tx->db);
+}
+
+bool ph_db_tx_takes_tenant(struct ph_db_tx *tx, struct ph_id tenant)
+{
+    bool takes = !tx->has_tenant || !ph_id_eq(tx->tenant, tenant);
+
+    tx->has_tenant = true;
+    tx->tenant = tenant;
+    return takes;
 }
 
 /* The requests that were not sent fail; one that was is completed by its connection. */
@@ -235,7 +277,7 @@ static void end_done(struct ph_db_req *req, enum ph_err err, PGresult *res)
     void *ctx = tx->ctx;
 
     /* COMMIT of a transaction that failed answers ROLLBACK. */
-    if (err == PH_OK && strcmp(PQcmdStatus(res), req->stmt->sql) != 0)
+    if (err == PH_OK && (tx->broken || strcmp(PQcmdStatus(res), req->stmt->sql) != 0))
         err = PH_ERR_DB_RETRY;
     tx_free(tx);
     if (done != NULL)
@@ -244,7 +286,8 @@ static void end_done(struct ph_db_req *req, enum ph_err err, PGresult *res)
 
 static void end(struct ph_db_tx *tx, const struct ph_stmt *stmt)
 {
-    assert(tx->current == NULL && tx->queued.head == NULL);
+    assert(tx->current == NULL && !tx->ending);
+    tx->ending = true;
     ph_db_req_init(&tx->end, stmt, tx->arena, end_done);
     tx->db->n_pending++;
     ph_db_list_push(tx->state == TX_LOST ? &tx->db->failed : &tx->queued, &tx->end);
@@ -255,12 +298,13 @@ void ph_db_commit(struct ph_db_tx *tx, ph_db_committed done, void *ctx)
 {
     tx->done = done;
     tx->ctx = ctx;
-    end(tx, &commit_stmt);
+    end(tx, tx->broken ? &rollback_stmt : &commit_stmt);
 }
 
 void ph_db_rollback(struct ph_db_tx *tx)
 {
     if (tx->state == TX_OPEN) {
+        assert(tx->queued.head == NULL);
         end(tx, &rollback_stmt);
         return;
     }

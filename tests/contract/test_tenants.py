@@ -64,7 +64,7 @@ CHOSEN = {"consumer_id"}
 
 class Pair:
     def __init__(self, world, identity):
-        self.world, self.identity = world, identity
+        self.world, self.identity, self.named = world, identity, ""
         self.victim, self.stranger = Side(world, "victim"), Side(world, "stranger")
         self.ids = {value for kind, value in self.victim.things.all().items() if kind not in CHOSEN}
         for side in (self.victim, self.stranger):
@@ -106,9 +106,14 @@ class Pair:
         return {table: checksum(table) for table in self.tables}
 
     def ask(self, method, path, body=None, **query):
-        """The stranger's request; the response, in which nothing is of the victim but what the request itself named."""
+        """The stranger's request; the response, in which nothing is of the victim but what the request itself named. What a request
+        that succeeded has named, to make something with that name, the stranger's own audit log says."""
         response = self.stranger.api.request(method, path.removeprefix("/api/v1"), params=query, json=body)
         given = path + json.dumps([body, query])
+        if method != "GET" and response.is_success:
+            self.named += given
+        if path == "/api/v1/audit-log":
+            given += self.named
         text = response.text + str(response.headers)
         shown = [value for value in self.ids | {self.victim.mark} if value in text and value not in given]
         assert not shown, f"{method} {path} shows {shown} of another tenant: {response.text[:2000]}"

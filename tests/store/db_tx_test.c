@@ -196,6 +196,53 @@ static void a_failed_statement_is_undone_by_itself(void **state)
     assert_int_equal(stored(), 2);
 }
 
+static void a_first_statement_that_failed_is_undone(void **state)
+{
+    struct ph_db_tx *tx = ph_db_begin(db);
+    struct ph_db *api = ph_db_tx_as(tx, PH_DB_API), *engine = ph_db_tx_as(tx, PH_DB_ENGINE);
+
+    (void)state;
+    assert_int_equal(ask_err(engine, &broken), PH_ERR_DB_FAILED);
+    struct call *call = ask(engine, &who);
+    assert_memory_equal(call->text, "posthorn_engine ", 16);
+    call_free(call);
+    assert_int_equal(ask_err(api, &one), PH_OK);
+    assert_int_equal(ask_err(api, &one), PH_ERR_CONFLICT);
+    assert_int_equal(stored(), 0);
+    assert_int_equal(commit(tx), PH_OK);
+    assert_int_equal(stored(), 1);
+}
+
+static void what_is_sent_before_the_commit_is_committed_with_it(void **state)
+{
+    struct ph_db_tx *tx = ph_db_begin(db);
+    struct call *late = call_new(&two);
+
+    (void)state;
+    assert_int_equal(ask_err(ph_db_tx_as(tx, PH_DB_API), &one), PH_OK);
+    ph_db_send(ph_db_tx_as(tx, PH_DB_API), &late->req);
+    assert_int_equal(commit(tx), PH_OK);
+    assert_int_equal(late->done, 1);
+    assert_int_equal(late->err, PH_OK);
+    call_free(late);
+    assert_int_equal(stored(), 2);
+}
+
+static void what_fails_before_the_commit_fails_it(void **state)
+{
+    struct ph_db_tx *tx = ph_db_begin(db);
+    struct call *late = call_new(&one);
+
+    (void)state;
+    assert_int_equal(ask_err(ph_db_tx_as(tx, PH_DB_API), &one), PH_OK);
+    ph_db_send(ph_db_tx_as(tx, PH_DB_API), &late->req);
+    assert_int_equal(commit(tx), PH_ERR_DB_RETRY);
+    assert_int_equal(late->done, 1);
+    assert_int_equal(late->err, PH_ERR_CONFLICT);
+    call_free(late);
+    assert_int_equal(stored(), 0);
+}
+
 static void requests_go_one_after_the_other(void **state)
 {
     struct ph_db_tx *tx = ph_db_begin(db);
@@ -336,6 +383,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_commit_shows_all_of_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_rollback_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_statement_is_undone_by_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_first_statement_that_failed_is_undone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_sent_before_the_commit_is_committed_with_it, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_fails_before_the_commit_fails_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_go_one_after_the_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_statement_has_its_role_and_tenant, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_transaction_waits_for_a_connection, set_up, tear_down),
