@@ -12,6 +12,8 @@ enum ph_access { PH_ACCESS_ALL, PH_ACCESS_READ, PH_ACCESS_SEND };
 
 /* What the database says of a tenant: standing(). */
 struct ph_standing {
+    struct ph_id
+        root; /* that the environment belongs to; the quotas are for all of them together */
     bool suspended;
     struct ph_quotas quotas;
     int64_t messages_today; /* when they are limited */
@@ -38,7 +40,7 @@ struct ph_identity {
     uint64_t poller_uid_hash;    /* 0: it has none */
     int64_t expires_ms;          /* 0: never */
     struct ph_standing standing; /* of the tenant */
-    struct ph_rate *rates;       /* of the tenant at this node, by class */
+    struct ph_rate *rates;       /* of the tenant's root at this node, by class */
 };
 
 /* Notes the uid of its application. */

@@ -51,6 +51,8 @@ ph_id_hash(struct ph_id id); /* for tables in memory; keyed with a per-process r
 size_t ph_id_format(enum ph_id_kind kind, struct ph_id id, char out[PH_ID_WIRE_MAX]);
 /* BAD_REQUEST: another prefix, length or alphabet, or a value over 128 bits. */
 PH_MUST_CHECK enum ph_err ph_id_parse(enum ph_id_kind kind, struct ph_str s, struct ph_id *out);
+/* As PostgreSQL writes it. BAD_REQUEST: it is no such text. */
+PH_MUST_CHECK enum ph_err ph_id_parse_uuid(const char *text, struct ph_id *out);
 /* The prefix with its underscore, e.g. "app_". */
 const char *ph_id_prefix(enum ph_id_kind kind);
 

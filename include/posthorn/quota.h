@@ -16,7 +16,7 @@ enum ph_rate_class { PH_RATE_READ, PH_RATE_WRITE, PH_RATE_SEND };
 /* -1: as much as it wants, or for requests: as the instance says. */
 struct ph_quotas {
     int64_t per_second[PH_RATE_CLASSES]; /* requests of a class of enum ph_rate_class */
-    int64_t messages_per_day, applications, endpoints, retention_days, payload_bytes;
+    int64_t messages_per_day, applications, endpoints, environments, retention_days, payload_bytes;
 };
 
 /* The name of a member that is no quota, or not a number from 0 to PH_QUOTA_MAX; NULL: there is none. quotas: an object. */

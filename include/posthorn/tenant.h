@@ -23,6 +23,10 @@ struct ph_tenant {
     struct ph_str in_force;   /* JSON object: what counts */
     int64_t suspended_ms;     /* 0: it is not */
     int64_t created_ms, updated_ms;
+    struct ph_id root;          /* its own, or that whose environment it is */
+    int64_t deleted_ms;         /* 0: it is not */
+    int64_t messages_today;     /* of all environments of the root */
+    struct ph_str environments; /* JSON array: those beside the root */
 };
 
 enum ph_tenant_admin_set {
@@ -43,18 +47,26 @@ typedef void (*ph_tenant_done)(void *ctx, enum ph_err err, const struct ph_tenan
 typedef void (*ph_tenant_list_done)(void *ctx, enum ph_err err, const struct ph_tenant *tenants,
                                     size_t n, bool done);
 
+struct ph_tenant_filter {
+    struct ph_str state;  /* active, suspended or leaving; absent: not leaving */
+    struct ph_str search; /* part of the name, or an id of one of its environments; absent: all */
+};
+
 /* Plan and quotas: of the change, when it sets them. */
 void ph_tenant_create(struct ph_db *db, struct ph_arena *arena,
                       const struct ph_tenant_admin_change *change, ph_tenant_done done, void *ctx);
+/* The roots. */
 void ph_tenant_list(struct ph_db *db, struct ph_arena *arena, const struct ph_list *list,
-                    ph_tenant_list_done done, void *ctx);
+                    const struct ph_tenant_filter *filter, ph_tenant_list_done done, void *ctx);
 /* NOT_FOUND, like the next two. */
 void ph_tenant_find(struct ph_db *db, struct ph_arena *arena, struct ph_id id, ph_tenant_done done,
                     void *ctx);
-/* Tells all nodes. A suspended tenant's deliveries wait until it goes on. */
+/* Tells all nodes. A suspended tenant's deliveries wait until it goes on. NOT_FOUND, too, for what an environment has from its
+ * root: all but the name. */
 void ph_tenant_change(struct ph_db *db, struct ph_arena *arena, struct ph_id id,
                       const struct ph_tenant_admin_change *change, ph_tenant_done done, void *ctx);
-/* Its credentials end at once, its data in the background: ph_tenants_purge. */
+/* Its credentials end at once, its data in the background: ph_tenants_purge. NOT_FOUND, too, for an environment that is no root:
+ * environment.h. */
 void ph_tenant_delete(struct ph_db *db, struct ph_arena *arena, struct ph_id id,
                       void (*done)(void *ctx, enum ph_err err), void *ctx);
 
@@ -66,7 +78,7 @@ struct ph_tenant_usage {
     struct ph_str day; /* 2026-11-24 */
     int64_t messages, success, failure;
 };
-/* Of so many days, the newest first. */
+/* Of so many days, the newest first; of a root: of all its environments. */
 void ph_tenant_get_usage(struct ph_db *db, struct ph_arena *arena, struct ph_id id, int32_t days,
                          void (*done)(void *ctx, enum ph_err err,
                                       const struct ph_tenant_usage *usage, size_t n),

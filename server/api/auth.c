@@ -188,7 +188,7 @@ static struct ph_identity complete(struct ph_auth *auth, const struct ph_identit
         if (per_second[i] > PH_RATE_MAX)
             per_second[i] = PH_RATE_MAX;
     }
-    identity.rates = ph_rate_table_get(auth->options.rates, identity.tenant);
+    identity.rates = ph_rate_table_get(auth->options.rates, identity.standing.root);
     return identity;
 }
 

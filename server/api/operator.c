@@ -9,6 +9,11 @@
 #define TENANT_BYTES (16 * 1024)
 #define PAGE_BYTES   (4 * 1024 * 1024)
 
+static const char *state_of(const struct ph_tenant *tenant)
+{
+    return tenant->deleted_ms ? "leaving" : tenant->suspended_ms ? "suspended" : "active";
+}
+
 static void write_tenant(struct ph_json_writer *w, const struct ph_tenant *tenant)
 {
     ph_jw_object_begin(w);
@@ -16,16 +21,24 @@ static void write_tenant(struct ph_json_writer *w, const struct ph_tenant *tenan
     ph_jw_time(w, tenant->created_ms);
     ph_jw_key(w, "effectiveQuotas");
     ph_jw_raw(w, tenant->in_force);
+    ph_jw_key(w, "environments");
+    ph_jw_raw(w, tenant->environments);
     ph_jw_key(w, "foreignId");
     ph_jw_str(w, tenant->foreign_id);
     ph_jw_key(w, "id");
     ph_jw_id(w, PH_ID_TENANT, tenant->id);
+    ph_jw_key(w, "messagesToday");
+    ph_jw_i64(w, tenant->messages_today);
     ph_jw_key(w, "name");
     ph_jw_str(w, tenant->name);
     ph_jw_key(w, "plan");
     ph_jw_str(w, tenant->plan);
     ph_jw_key(w, "quotas");
     ph_jw_raw(w, tenant->quotas);
+    ph_jw_key(w, "rootId");
+    ph_jw_id(w, PH_ID_TENANT, tenant->root);
+    ph_jw_key(w, "state");
+    ph_jw_cstr(w, state_of(tenant));
     ph_jw_key(w, "suspendedAt");
     if (tenant->suspended_ms)
         ph_jw_time(w, tenant->suspended_ms);
@@ -81,12 +94,28 @@ static void on_page(void *ctx, enum ph_err err, const struct ph_tenant *tenants,
                        n ? &tenants[n - 1].id : NULL, done);
 }
 
+static bool read_filter(struct ph_call *call, struct ph_tenant_filter *out)
+{
+    struct ph_faults faults = {0};
+
+    out->search = ph_query(call, "search");
+    out->state = ph_query(call, "state");
+    if (out->search.len == 0)
+        out->search = PH_STR_NONE;
+    if (out->state.ptr && !ph_str_eq_c(out->state, "active") &&
+        !ph_str_eq_c(out->state, "suspended") && !ph_str_eq_c(out->state, "leaving"))
+        ph_fault(call, &faults, "query", "state", "has to be active, suspended or leaving",
+                 "type_error.enum");
+    return !ph_faults_answer(call, &faults);
+}
+
 void ph_api_admin_tenant_list(struct ph_call *call)
 {
+    struct ph_tenant_filter filter;
     struct ph_list list;
 
-    if (ph_page_read_ids(call, false, PH_ID_TENANT, &list))
-        ph_tenant_list(call->api->engine_db, call->req->arena, &list, on_page, call);
+    if (ph_page_read_ids(call, false, PH_ID_TENANT, &list) && read_filter(call, &filter))
+        ph_tenant_list(call->api->engine_db, call->req->arena, &list, &filter, on_page, call);
 }
 
 /* False: answered 404, it is no id of a tenant. */

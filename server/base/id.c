@@ -196,3 +196,24 @@ enum ph_err ph_id_parse(enum ph_id_kind kind, struct ph_str s, struct ph_id *out
         out->b[i] = (uint8_t)v;
     return PH_OK;
 }
+
+static int hex_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+enum ph_err ph_id_parse_uuid(const char *text, struct ph_id *out)
+{
+    for (size_t i = 0; i < sizeof(out->b); i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+            return PH_ERR_BAD_REQUEST;
+        int high = hex_of(text[0]), low = high < 0 ? -1 : hex_of(text[1]);
+        if (low < 0)
+            return PH_ERR_BAD_REQUEST;
+        out->b[i] = (uint8_t)(high << 4 | low);
+        text += 2;
+    }
+    return *text ? PH_ERR_BAD_REQUEST : PH_OK;
+}

@@ -380,27 +380,6 @@ static void everything_changed(struct ph_dispatcher *d)
         ph_courier_endpoint_changed(d->node->couriers[i], NULL);
 }
 
-/* UUID in its text form. */
-static bool parse_uuid(const char *s, struct ph_id *out)
-{
-    int at = 0;
-
-    for (int i = 0; i < 16; i++) {
-        unsigned byte;
-        int used = 0;
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            if (s[at] != '-')
-                return false;
-            at++;
-        }
-        if (sscanf(s + at, "%2x%n", &byte, &used) != 1 || used != 2)
-            return false;
-        out->b[i] = (uint8_t)byte;
-        at += 2;
-    }
-    return s[at] == '\0';
-}
-
 static void keys_refreshed(enum ph_err err, int32_t n, void *ctx)
 {
     errand_end(ctx);
@@ -429,7 +408,8 @@ static void cancelled(struct ph_dispatcher *d, const char *text)
     if (strlen(text) < 38)
         return;
     memcpy(uuid, text, 36);
-    if (parse_uuid(uuid, &id) && ph_str_to_i64(ph_str_of(text + 37), &before_ms) == PH_OK)
+    if (ph_id_parse_uuid(uuid, &id) == PH_OK &&
+        ph_str_to_i64(ph_str_of(text + 37), &before_ms) == PH_OK)
         ph_courier_cancel(ph_node_courier(d->node, id), id, before_ms);
 }
 
@@ -445,21 +425,21 @@ static void notified(struct ph_db *db, const char *channel, const char *payload,
 
     (void)db;
     (void)channel;
-    if (ph_str_starts(text, PH_STR("auth:")) && parse_uuid(payload + 5, &id))
+    if (ph_str_starts(text, PH_STR("auth:")) && ph_id_parse_uuid(payload + 5, &id) == PH_OK)
         ph_auth_news_changed(&d->node->auth_news, &id);
     else if (ph_str_eq(text, PH_STR("plans")))
         ph_auth_news_changed(&d->node->auth_news, NULL);
     if (d->paused)
         return;
-    if (ph_str_starts(text, PH_STR("app:")) && parse_uuid(payload + 4, &id))
+    if (ph_str_starts(text, PH_STR("app:")) && ph_id_parse_uuid(payload + 4, &id) == PH_OK)
         application_changed(d, &id);
-    else if (ph_str_starts(text, PH_STR("ep:")) && parse_uuid(payload + 3, &id))
+    else if (ph_str_starts(text, PH_STR("ep:")) && ph_id_parse_uuid(payload + 3, &id) == PH_OK)
         endpoint_changed(d, id);
     else if (ph_str_starts(text, PH_STR("tenant:")))
         everything_changed(d);
     else if (ph_str_starts(text, PH_STR("cancel:")))
         cancelled(d, payload + 7);
-    else if (ph_str_starts(text, PH_STR("tail:")) && parse_uuid(payload + 5, &id))
+    else if (ph_str_starts(text, PH_STR("tail:")) && ph_id_parse_uuid(payload + 5, &id) == PH_OK)
         ph_tail_interest(d->node->tail, id);
     else if (ph_str_eq(text, PH_STR("keys")))
         refresh_keys(d);

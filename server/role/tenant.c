@@ -1,8 +1,11 @@
 /* `posthorn tenant`. */
 #include "posthorn/tenant.h"
+
+#include "posthorn/receive.h"
 #include "posthorn/role.h"
 #include "role/command.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
 static int report_plan(const struct ph_command_options *options)
@@ -44,15 +47,33 @@ struct listing {
     struct ph_output out;
 };
 
+/* Those beside the first one, indented. */
+static void list_environments(struct ph_str environments, struct ph_output *out)
+{
+    json_t *list = json_loadb(environments.ptr, environments.len, 0, NULL), *one;
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        ph_buf_printf(&out->buf, "  %s  ", json_string_value(json_object_get(one, "id")));
+        ph_receive_add_visible(&out->buf,
+                               ph_str_of(json_string_value(json_object_get(one, "name"))), NULL);
+        ph_buf_add_char(&out->buf, '\n');
+    }
+    json_decref(list);
+}
+
 static void list_tenant(const struct ph_tenant *tenant, struct ph_output *out)
 {
     if (!out->json) {
         ph_output_line(out, PH_ID_TENANT, tenant->id, tenant->name);
+        list_environments(tenant->environments, out);
         return;
     }
     ph_jw_object_begin(&out->writer);
     ph_output_id(out, "id", PH_ID_TENANT, tenant->id);
     ph_output_str(out, "name", tenant->name);
+    ph_jw_key(&out->writer, "environments");
+    ph_jw_raw(&out->writer, tenant->environments);
     ph_output_str(out, "plan", tenant->plan);
     ph_output_time(out, "createdAt", tenant->created_ms);
     ph_output_time(out, "suspendedAt", tenant->suspended_ms);
@@ -77,7 +98,8 @@ static int tenant_list(struct ph_operator *op, const struct ph_command_options *
     ph_output_begin(out, options->json);
     if (out->json)
         ph_jw_array_begin(&out->writer);
-    ph_tenant_list(op->db, op->arena, &all, on_tenants, &listing);
+    ph_tenant_list(op->db, op->arena, &all, &(struct ph_tenant_filter){.state = PH_STR_NONE},
+                   on_tenants, &listing);
     enum ph_err err = ph_operator_wait(op, &listing.waiting);
     if (err != PH_OK) {
         ph_buf_free(&out->buf);

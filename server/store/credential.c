@@ -78,7 +78,11 @@ bool ph_identity_names_poller(const struct ph_identity *identity, struct ph_str 
 enum ph_err ph_standing_parse(struct ph_str json, struct ph_standing *out)
 {
     json_t *root = json_loadb(json.ptr, json.len, 0, NULL);
+    const char *tenant = json_string_value(json_object_get(root, "root"));
     enum ph_err err = ph_quotas_read(json_object_get(root, "quotas"), &out->quotas);
+
+    if (err == PH_OK)
+        err = tenant ? ph_id_parse_uuid(tenant, &out->root) : PH_ERR_BAD_REQUEST;
 
     out->suspended = json_is_true(json_object_get(root, "suspended"));
     out->messages_today = json_integer_value(json_object_get(root, "messagesToday"));

@@ -37,6 +37,10 @@ static void read_row(const PGresult *res, int row, struct ph_tenant *out)
     out->suspended_ms = ph_db_is_null(res, row, 6) ? 0 : ph_db_time(res, row, 6);
     out->created_ms = ph_db_time(res, row, 7);
     out->updated_ms = ph_db_time(res, row, 8);
+    out->root = ph_db_id(res, row, 9);
+    out->deleted_ms = ph_db_is_null(res, row, 10) ? 0 : ph_db_time(res, row, 10);
+    out->messages_today = ph_db_int(res, row, 11);
+    out->environments = ph_db_str(res, row, 12);
 }
 
 static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -117,8 +121,9 @@ void ph_tenant_create(struct ph_db *db, struct ph_arena *arena,
 }
 
 void ph_tenant_list(struct ph_db *db, struct ph_arena *arena, const struct ph_list *list,
-                    ph_tenant_list_done done, void *ctx)
+                    const struct ph_tenant_filter *filter, ph_tenant_list_done done, void *ctx)
 {
+    struct ph_id id;
     struct op *op = op_new(arena,
                            ph_list_ascending(list) ? &ph_sql_tenant_list_ascending
                                                    : &ph_sql_tenant_list_descending,
@@ -128,6 +133,12 @@ void ph_tenant_list(struct ph_db *db, struct ph_arena *arena, const struct ph_li
     op->list = *list;
     ph_db_add_id(&op->req, ph_list_bound(list));
     ph_db_add_i64(&op->req, list->limit + 1);
+    ph_db_add_str(&op->req, filter->state);
+    ph_db_add_str(&op->req, filter->search);
+    if (ph_id_parse(PH_ID_TENANT, filter->search, &id) == PH_OK)
+        ph_db_add_id(&op->req, id);
+    else
+        ph_db_add_null(&op->req);
     ph_db_send(db, &op->req);
 }
 

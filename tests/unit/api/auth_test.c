@@ -208,6 +208,7 @@ static void test_quotas_go_before_what_the_instance_says(void **state)
     struct ph_identity identity;
 
     (void)state;
+    next_key.standing.root = ph_id_new(1); /* that of another environment */
     next_key.standing.quotas.per_second[PH_RATE_READ] = -1;
     next_key.standing.quotas.per_second[PH_RATE_WRITE] = -1;
     next_key.standing.quotas.per_second[PH_RATE_SEND] = 3;
@@ -216,7 +217,7 @@ static void test_quotas_go_before_what_the_instance_says(void **state)
     assert_int_equal(identity.standing.quotas.per_second[PH_RATE_READ], 5);
     assert_int_equal(identity.standing.quotas.per_second[PH_RATE_WRITE], 0);
     assert_int_equal(identity.standing.quotas.per_second[PH_RATE_SEND], 3);
-    assert_ptr_equal(identity.rates, ph_rate_table_get(rates, identity.tenant));
+    assert_ptr_equal(identity.rates, ph_rate_table_get(rates, next_key.standing.root));
 }
 
 static int set_up(void **state)

@@ -199,6 +199,26 @@ static void test_parse_refuses_what_is_no_id(void **state)
     assert_true(ph_id_eq(id, id_of_bytes(0xff)));
 }
 
+static void test_a_uuid_is_read_as_postgresql_writes_it(void **state)
+{
+    static const char *const none[] = {"",
+                                       "0192f0c8-7b1a-7c3d-8e4f-00112233445",
+                                       "0192f0c8-7b1a-7c3d-8e4f-0011223344556",
+                                       "0192f0c8x7b1a-7c3d-8e4f-001122334455",
+                                       "0192F0C8-7b1a-7c3d-8e4f-001122334455",
+                                       " 192f0c8-7b1a-7c3d-8e4f-001122334455",
+                                       "0192f0c8-7b1a-7c3d-8e4f-00112233445g"};
+    static const uint8_t bytes[] = {0x01, 0x92, 0xf0, 0xc8, 0x7b, 0x1a, 0x7c, 0x3d,
+                                    0x8e, 0x4f, 0x00, 0x11, 0x22, 0x33, 0x44, 0x55};
+    struct ph_id id;
+
+    (void)state;
+    assert_int_equal(ph_id_parse_uuid("0192f0c8-7b1a-7c3d-8e4f-001122334455", &id), PH_OK);
+    assert_memory_equal(id.b, bytes, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+        assert_int_equal(ph_id_parse_uuid(none[i], &id), PH_ERR_BAD_REQUEST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_wire_form_is_known),
         cmocka_unit_test(test_wire_form_goes_back_and_sorts_like_the_key),
         cmocka_unit_test(test_parse_refuses_what_is_no_id),
+        cmocka_unit_test(test_a_uuid_is_read_as_postgresql_writes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
