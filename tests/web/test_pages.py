@@ -45,6 +45,7 @@ PAGES = {
     "settings-keys": ("/dashboard/settings/keys", "That is all.", []),
     "settings-key-new": ("/dashboard/settings/keys", "That is all.", ["New key"]),
     "settings-usage": ("/dashboard/settings/usage", "Messages a day", []),
+    "settings-audit": ("/dashboard/settings/audit", "application.create", []),
     "operator-tenants": ("/operator", "That is all.", []),
     "operator-tenant-new": ("/operator", "That is all.", ["New tenant"]),
     "operator-tenant": ("/operator/tenant/{id}", "Attempts a day", []),

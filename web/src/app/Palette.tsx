@@ -48,6 +48,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     { id: 'api-keys', text: 'API keys', run: go('/settings/keys') },
     { id: 'operational', text: 'Operational webhooks', run: go('/settings/operational') },
     { id: 'usage', text: 'Usage and quotas', run: go('/settings/usage') },
+    { id: 'audit', text: 'Audit log', run: go('/settings/audit') },
     { id: 'docs', text: 'API documentation', run: () => location.assign('/docs') },
     { id: 'theme', text: theme() === 'dark' ? 'Light theme' : 'Dark theme', run: () => setTheme(theme() === 'dark' ? 'light' : 'dark') },
     { id: 'sign-out', text: 'Sign out', run: () => credential.forget() },

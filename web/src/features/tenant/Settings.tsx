@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useState, type FormEvent } from 'react'
+import { lazy, Suspense, useState, type ComponentType, type FormEvent } from 'react'
 import { useParams } from 'wouter'
-import { ChangeOnly } from '@/api/access'
+import { ChangeOnly, useAccess } from '@/api/access'
 import { api, take, type Tenant } from '@/api/client'
 import { fieldsOf, messageOf } from '@/api/error'
 import { useTenant } from '@/api/queries'
@@ -15,11 +15,17 @@ import { tell } from '@/ui/Toast'
 import { ApiKeys } from './ApiKeys'
 import { Operational } from './Operational'
 
-const Usage = lazy(() => import('./Usage')) // with its charts
+// By the last part of their address.
+const PARTS: Record<string, ComponentType> = {
+  audit: lazy(() => import('./AuditLog')),
+  usage: lazy(() => import('./Usage')),
+}
 
 export default function Settings() {
   const { tab } = useParams()
   const tenant = useTenant()
+  const { mayOwn } = useAccess()
+  const Part = tab === undefined ? undefined : PARTS[tab]
   return (
     <Page title="Settings">
       <Tabs
@@ -29,15 +35,16 @@ export default function Settings() {
           ['API keys', '/settings/keys'],
           ['Operational webhooks', '/settings/operational'],
           ['Usage', '/settings/usage'],
+          ...(mayOwn ? [['Audit log', '/settings/audit'] as [string, string]] : []),
         ]}
       />
       {tab === 'operational' ? (
         <Operational />
       ) : tab === 'keys' ? (
         <ApiKeys />
-      ) : tab === 'usage' ? (
+      ) : Part ? (
         <Suspense fallback={<Skeleton lines={6} />}>
-          <Usage />
+          <Part />
         </Suspense>
       ) : tenant.error ? (
         <Failure error={tenant.error} retry={() => void tenant.refetch()} />
