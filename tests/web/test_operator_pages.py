@@ -43,6 +43,12 @@ def test_the_life_of_a_tenant(open_page, server):
     page.get_by_role("button", name="Create", exact=True).click()
     key = page.get_by_label("The key", exact=True).inner_text()
     page.get_by_role("button", name="Done").click()
+    page.get_by_role("link", name="Tenants").first.click()
+    page.get_by_label("Find").fill("globex corp")
+    page.get_by_label("State").select_option("suspended")
+    expect(page.get_by_text("No tenant like that.")).to_be_visible()
+    page.get_by_label("State").select_option("active")
+    page.get_by_role("link", name="Globex Corporation").click()
     with Api(server.url, key) as user:
         user.new_app()
         page.get_by_role("button", name="More for this tenant").click()

@@ -1,5 +1,40 @@
-"""What belongs to a tenant as a whole."""
+"""What belongs to a tenant as a whole: its environments and its audit log."""
+from client import Api
 from playwright.sync_api import expect
+from wait import wait_for
+
+
+def test_an_environment_is_made_renamed_and_deleted(open_page, server, tenant):
+    tenant.api.new_event_type("invoice.paid")
+    page = open_page("/dashboard/settings/environments", tenant.key)
+    page.get_by_role("button", name="New environment").click()
+    page.get_by_label("Name").fill("test")
+    page.get_by_role("button", name="Create", exact=True).click()
+    key = page.get_by_label("The key", exact=True).inner_text()
+    page.get_by_role("button", name="Done").click()
+    row = page.get_by_role("table", name="Environments").get_by_role("row")
+    expect(row.filter(has_text="Shown here")).to_contain_text("First")
+    with Api(server.url, key) as other:
+        assert other.expect(200, "GET", "/event-type/invoice.paid") and other.pages("/app") == []
+        page.get_by_role("button", name="More for test").click()
+        page.get_by_role("menuitem", name="Rename…").click()
+        page.get_by_role("textbox", name="Name").fill("staging")
+        page.get_by_role("button", name="Save").click()
+        expect(row.filter(has_text="staging")).to_be_visible()
+
+        guest = open_page("/dashboard/settings/environments", key)
+        expect(guest.get_by_text("Only from the first one")).to_be_visible()
+        expect(guest.get_by_role("button", name="More for")).to_have_count(0)
+
+        page.get_by_role("button", name="More for staging").click()
+        page.get_by_role("menuitem", name="Delete…").click()
+        expect(page.get_by_role("button", name="Delete it")).to_be_disabled()
+        page.get_by_label("Type staging to confirm").fill("staging")
+        page.get_by_role("button", name="Delete it").click()
+        expect(row.filter(has_text="staging")).to_have_count(0)
+        wait_for(lambda: other.get("/app").status_code == 401, 10, "its key has ended")
+    guest.reload()
+    expect(guest.get_by_text("is no longer valid. Sign in again.")).to_be_visible()
 
 
 def test_the_audit_log_says_who_did_what(open_page, tenant):

@@ -7,6 +7,7 @@ import { isPortal } from './credential'
 const useWhoami = () => useQuery({ queryKey: ['whoami'], queryFn: () => take(api.GET('/api/v1/auth/whoami')), staleTime: Infinity })
 
 interface Access {
+  tenant: string // the environment that is shown; empty: not known yet
   application: string | null // the only one there is
   mayChange: boolean
   isReadOnly: boolean // known to be no more than that
@@ -18,6 +19,7 @@ export function useAccess(): Access {
   const { data } = useWhoami()
   const mayChange = data !== undefined && !data.readOnly
   return {
+    tenant: data?.envId ?? '',
     application: data?.appId ?? null,
     mayChange,
     isReadOnly: data?.readOnly === true,

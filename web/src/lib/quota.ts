@@ -3,6 +3,7 @@ import { bytes, count } from './bytes'
 
 export const QUOTAS = [
   ['messagesPerDay', 'Messages a day', count],
+  ['environments', 'Environments', count],
   ['applications', 'Applications', count],
   ['endpoints', 'Endpoints', count],
   ['payloadBytes', 'Size of a payload', bytes],

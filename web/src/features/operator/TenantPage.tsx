@@ -80,6 +80,7 @@ export default function TenantPage() {
         facts={[
           ['Id', <Copyable text={tenant.id} />],
           ['Created', <Time at={tenant.createdAt} />],
+          ...tenant.environments.map(one => [`Environment ${one.name}`, <Copyable text={one.id} />] as [string, React.ReactNode]),
           ...(tenant.foreignId ? [['Id elsewhere', <code>{tenant.foreignId}</code>] as [string, React.ReactNode]] : []),
         ]}
       />

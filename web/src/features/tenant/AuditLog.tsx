@@ -53,7 +53,7 @@ export default function AuditLog() {
         </button>
       ),
     },
-    { title: 'Action', width: 'minmax(0, 2fr)', cell: entry => <code>{entry.action}</code> },
+    { title: 'Action', width: 'minmax(0, 3fr)', cell: entry => <code>{entry.action}</code> },
     { title: 'Who', width: 'minmax(0, 2fr)', cell: actorOf },
     { title: 'Object', width: 'minmax(0, 3fr)', cell: entry => entry.object.id && <code className="quiet">{entry.object.id}</code> },
     { title: 'From', named: true, width: '9rem', cell: entry => entry.address },

@@ -18,6 +18,7 @@ import { Operational } from './Operational'
 // By the last part of their address.
 const PARTS: Record<string, ComponentType> = {
   audit: lazy(() => import('./AuditLog')),
+  environments: lazy(() => import('./Environments')),
   usage: lazy(() => import('./Usage')),
 }
 
@@ -34,6 +35,7 @@ export default function Settings() {
           ['Tenant', '/settings'],
           ['API keys', '/settings/keys'],
           ['Operational webhooks', '/settings/operational'],
+          ['Environments', '/settings/environments'],
           ['Usage', '/settings/usage'],
           ...(mayOwn ? [['Audit log', '/settings/audit'] as [string, string]] : []),
         ]}
