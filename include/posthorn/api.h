@@ -24,6 +24,7 @@ struct ph_tail_hub;
 struct ph_inbox_hub;
 struct ph_once; /* a request with an Idempotency-Key: api/once.h */
 struct ph_once_table;
+struct ph_portal_pages; /* api/portal_page.h */
 
 /* What one http thread has; made on that thread. */
 struct ph_api {
@@ -38,6 +39,7 @@ struct ph_api {
     struct ph_tail_hub *tails;
     struct ph_inbox_hub *inboxes;
     struct ph_once_table *once;
+    struct ph_portal_pages *portal_pages;
     bool stopping; /* its databases are about to go */
 };
 

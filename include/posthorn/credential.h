@@ -29,6 +29,18 @@ enum ph_credential_kind {
     PH_CREDENTIAL_OPERATOR
 };
 
+/* What a portal shows; a token is good for nothing of the others. */
+enum ph_section {
+    PH_SECTION_ENDPOINTS = 1,
+    PH_SECTION_MESSAGES = 2,
+    PH_SECTION_EVENT_TYPES = 4,
+    PH_SECTIONS = 7
+};
+/* "endpoints", "messages", "event-types". */
+const char *ph_section_text(enum ph_section section);
+/* BAD_REQUEST: it is none. */
+PH_MUST_CHECK enum ph_err ph_section_parse(struct ph_str text, enum ph_section *out);
+
 struct ph_identity {
     enum ph_credential_kind kind;
     enum ph_access access;
@@ -38,6 +50,7 @@ struct ph_identity {
     uint64_t uid_hash;           /* of the application's uid; 0: it has none */
     struct ph_id poller;         /* the only endpoint of it; zero: whatever the application has */
     uint64_t poller_uid_hash;    /* 0: it has none */
+    unsigned sections;           /* bits of enum ph_section, of a portal token */
     int64_t expires_ms;          /* 0: never */
     struct ph_standing standing; /* of the tenant */
     struct ph_rate *rates;       /* of the tenant's root at this node, by class */

@@ -16,6 +16,7 @@ struct ph_portal_token {
     struct ph_id tenant;
     struct ph_str application; /* id or uid */
     bool read_only;
+    unsigned sections;     /* bits of enum ph_section */
     struct ph_str session; /* absent: none */
     const struct ph_str *feature_flags;
     size_t n_feature_flags;
@@ -42,6 +43,17 @@ void ph_portal_token_session(struct ph_db *db, struct ph_arena *arena, struct ph
                              struct ph_id id,
                              void (*done)(void *ctx, enum ph_err err, struct ph_str session),
                              void *ctx);
+
+/* What a portal shows of the tenant and of the application (zero: of none). */
+struct ph_portal {
+    struct ph_str branding; /* JSON; absent: none */
+    struct ph_id application;
+    struct ph_str uid, name;
+};
+void ph_portal_show(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                    struct ph_id application,
+                    void (*done)(void *ctx, enum ph_err err, const struct ph_portal *portal),
+                    void *ctx);
 
 /* Role engine: whose token it is. */
 void ph_portal_token_find(struct ph_db *db, struct ph_arena *arena, struct ph_str token,

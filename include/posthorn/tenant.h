@@ -95,8 +95,11 @@ struct ph_tenant_settings {
     bool has_retry;                  /* else the instance's */
     int32_t retry_s[PH_RETRY_WAITS_MAX];
     size_t n_retry;
-    bool public_catalog;        /* everybody may read its event types */
-    struct ph_str catalog_slug; /* their name there beside the tenant's id; absent: none */
+    bool public_catalog;           /* everybody may read its event types */
+    struct ph_str catalog_slug;    /* their name there beside the tenant's id; absent: none */
+    struct ph_str *portal_origins; /* of pages that may have the portal in a frame */
+    size_t n_portal_origins;
+    struct ph_str portal_branding; /* JSON; absent: none */
     int64_t created_ms, updated_ms;
 };
 
@@ -108,6 +111,8 @@ enum ph_tenant_set {
     PH_TENANT_SET_RETRY = 16,
     PH_TENANT_SET_PUBLIC_CATALOG = 32,
     PH_TENANT_SET_CATALOG_SLUG = 64,
+    PH_TENANT_SET_PORTAL_ORIGINS = 128,
+    PH_TENANT_SET_PORTAL_BRANDING = 256,
 };
 
 /* settings is NULL unless err is OK; NOT_FOUND: the tenant is gone. store.h says how callbacks and memory work. */
@@ -124,5 +129,11 @@ void ph_tenant_update_settings(struct ph_db *db, struct ph_arena *arena, struct 
 void ph_tenant_find_catalog(struct ph_db *db, struct ph_arena *arena, struct ph_str slug_or_id,
                             void (*done)(void *ctx, enum ph_err err, struct ph_id tenant),
                             void *ctx);
+
+/* Origins and branding of a tenant's portal. db: role posthorn_engine. NOT_FOUND. */
+void ph_tenant_get_portal(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                          void (*done)(void *ctx, enum ph_err err, const struct ph_str *origins,
+                                       size_t n, struct ph_str branding),
+                          void *ctx);
 
 #endif

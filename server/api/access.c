@@ -73,6 +73,30 @@ bool ph_access_is_operator(const struct ph_call *call, struct ph_str token)
     return sodium_memcmp(hashes[0], hashes[1], sizeof(hashes[0])) == 0;
 }
 
+/* The sections of the portal that a route belongs to; 0: none. */
+static unsigned sections_of(const char *path)
+{
+    static const struct {
+        const char *path;
+        unsigned sections;
+    } places[] = {
+        {"/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg",
+         PH_SECTION_MESSAGES | PH_SECTION_ENDPOINTS},
+        {"/api/v1/app/{app_id}/endpoint", PH_SECTION_ENDPOINTS},
+        {"/api/v1/app/{app_id}/poller", PH_SECTION_ENDPOINTS | PH_SECTION_MESSAGES},
+        {"/api/v1/auth/app/{app_id}/poller", PH_SECTION_ENDPOINTS},
+        {"/api/v1/app/{app_id}", PH_SECTION_MESSAGES}, /* what is below it */
+        {"/api/v1/event-type", PH_SECTION_EVENT_TYPES},
+    };
+
+    if (strcmp(path, "/api/v1/app/{app_id}") == 0)
+        return 0;
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+        if (strncmp(path, places[i].path, strlen(places[i].path)) == 0)
+            return places[i].sections;
+    return 0;
+}
+
 bool ph_access_allows(struct ph_call *call, const struct ph_identity *identity)
 {
     if (ph_id_is_zero(identity->application))
@@ -80,6 +104,9 @@ bool ph_access_allows(struct ph_call *call, const struct ph_identity *identity)
     if (!ph_id_is_zero(identity->poller))
         return poller_allows(call, identity);
     if (!application_scope_allows(identity->access, call->route->scope))
+        return false;
+    if (identity->kind == PH_CREDENTIAL_PORTAL &&
+        (sections_of(call->route->path) & ~identity->sections) != 0)
         return false;
     if (!names_application(call->route))
         return true;

@@ -1,6 +1,7 @@
 #include "api/access.h"
 #include "api/inbox_receive.h"
 #include "api/once.h"
+#include "api/portal_page.h"
 #include "api/quota.h"
 #include "posthorn/auth.h"
 #include "posthorn/ingest.h"
@@ -57,6 +58,7 @@ struct ph_api *ph_api_new(struct ph_loop *loop, struct ph_node *node, int thread
     api->tails = ph_tail_hub_new(api);
     api->inboxes = ph_inbox_hub_new(api);
     api->once = ph_once_table_new();
+    api->portal_pages = ph_portal_pages_new();
     return api;
 }
 
@@ -75,6 +77,7 @@ void ph_api_free(struct ph_api *api)
     ph_trial_hub_free(api->trials);
     ph_auth_free(api->auth);
     ph_once_table_free(api->once);
+    ph_portal_pages_free(api->portal_pages);
     free(api);
 }
 

@@ -25,6 +25,7 @@ void ph_api_openapi(struct ph_call *call)
 {
     pthread_once(&etag_once, make_etag);
     ph_request_set_header(call->req, "etag", etag);
+    ph_request_set_header(call->req, "cache-control", "no-cache");
     if (ph_knows_etag(call, etag))
         ph_answer_empty(call, 304);
     else

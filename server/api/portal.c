@@ -2,6 +2,7 @@
 #include "posthorn/portal_token.h"
 
 #include "api/application_in.h"
+#include "api/portal_settings.h"
 #include "api/routes.h"
 #include "posthorn/node.h"
 
@@ -13,7 +14,7 @@
 #define FLAG_CHARS_MAX    256
 #define SESSIONS_MAX      1000
 #define SESSION_CHARS_MAX 64
-#define PORTAL_PATH       "/portal#key="
+#define PORTAL_PATH       "/portal?tenant=%s#key="
 
 /* ---- a token for an application ---- */
 
@@ -32,6 +33,7 @@ static void on_opened(void *ctx, enum ph_err err)
     struct opening *opening = ctx;
     struct ph_call *call = opening->call;
     struct ph_application_change *application = opening->application;
+    char tenant[PH_ID_WIRE_MAX];
     struct ph_json_writer *w;
 
     if (err == PH_ERR_NOT_FOUND && application) {
@@ -43,13 +45,14 @@ static void on_opened(void *ctx, enum ph_err err)
         ph_answer_error(call, err, NULL);
         return;
     }
+    ph_id_format(PH_ID_TENANT, call->tenant, tenant);
     w = ph_answer_writer(call, ANSWER_BYTES);
     ph_jw_object_begin(w);
     ph_jw_key(w, "token");
     ph_jw_cstr(w, opening->text);
     ph_jw_key(w, "url");
     ph_jw_cstr(w, ph_arena_printf(call->req->arena, "%s" PORTAL_PATH "%s",
-                                  ph_node_url(call->api->node), opening->text));
+                                  ph_node_url(call->api->node), tenant, opening->text));
     ph_jw_object_end(w);
     ph_answer_json(call, 200, w);
 }
@@ -74,6 +77,25 @@ static struct ph_str read_session(struct ph_call *call, struct ph_faults *faults
     return session;
 }
 
+/* Those of a list, all without one. */
+static unsigned read_sections(struct ph_call *call, struct ph_faults *faults, json_t *body)
+{
+    struct ph_str *names = NULL;
+    size_t n =
+        ph_field_names(call, faults, body, "sections", FLAGS_MAX, FLAG_CHARS_MAX, &names, NULL);
+    unsigned sections = 0;
+    enum ph_section one;
+
+    for (size_t i = 0; i < n && names; i++) {
+        if (ph_section_parse(names[i], &one) == PH_OK)
+            sections |= one;
+        else
+            ph_fault(call, faults, "body", "sections",
+                     "has to be of endpoints, messages and event-types", "type_error.enum");
+    }
+    return names || json_is_array(json_object_get(body, "sections")) ? sections : PH_SECTIONS;
+}
+
 static void read_opening(struct ph_call *call, struct ph_faults *faults, json_t *body,
                          struct opening *opening)
 {
@@ -87,6 +109,7 @@ static void read_opening(struct ph_call *call, struct ph_faults *faults, json_t 
     token->created_by = call->identity.credential;
     token->lifetime_s = seconds < 0 ? LIFETIME_S : seconds;
     token->read_only = ph_field_bool(call, faults, body, "readOnly", false, NULL);
+    token->sections = read_sections(call, faults, body);
     token->session = read_session(call, faults, body);
     token->n_feature_flags =
         ph_field_names(call, faults, body, "featureFlags", FLAGS_MAX, FLAG_CHARS_MAX, &flags, NULL);
@@ -196,4 +219,60 @@ void ph_api_whoami(struct ph_call *call)
                                 call->identity.credential, on_session, call);
     else
         answer_whoami(call, PH_STR_NONE);
+}
+
+/* ---- what the portal shows ---- */
+
+static void on_portal(void *ctx, enum ph_err err, const struct ph_portal *portal)
+{
+    struct ph_call *call = ctx;
+    const struct ph_identity *identity = &call->identity;
+    unsigned sections = identity->kind == PH_CREDENTIAL_PORTAL ? identity->sections : PH_SECTIONS;
+    struct ph_json_writer *w;
+
+    if (err != PH_OK) {
+        ph_answer_error(call, err, NULL);
+        return;
+    }
+    w = ph_answer_writer(call, ANSWER_BYTES + PH_PORTAL_BRANDING_MAX);
+    ph_jw_object_begin(w);
+    ph_jw_key(w, "application");
+    if (ph_id_is_zero(portal->application)) {
+        ph_jw_null(w);
+    } else {
+        ph_jw_object_begin(w);
+        ph_jw_key(w, "id");
+        ph_jw_id(w, PH_ID_APPLICATION, portal->application);
+        ph_jw_key(w, "name");
+        ph_jw_str(w, portal->name);
+        ph_jw_key(w, "uid");
+        ph_jw_str(w, portal->uid);
+        ph_jw_object_end(w);
+    }
+    ph_jw_key(w, "branding");
+    if (portal->branding.ptr)
+        ph_jw_raw(w, portal->branding);
+    else
+        ph_jw_null(w);
+    ph_jw_key(w, "expiresAt");
+    if (identity->expires_ms)
+        ph_jw_time(w, identity->expires_ms);
+    else
+        ph_jw_null(w);
+    ph_jw_key(w, "readOnly");
+    ph_jw_bool(w, identity->access == PH_ACCESS_READ);
+    ph_jw_key(w, "sections");
+    ph_jw_array_begin(w);
+    for (unsigned section = 1; section < PH_SECTIONS; section *= 2)
+        if (sections & section)
+            ph_jw_cstr(w, ph_section_text((enum ph_section)section));
+    ph_jw_array_end(w);
+    ph_jw_object_end(w);
+    ph_answer_json(call, 200, w);
+}
+
+void ph_api_portal_show(struct ph_call *call)
+{
+    ph_portal_show(call->api->db, call->req->arena, call->tenant, call->identity.application,
+                   on_portal, call);
 }

@@ -1,8 +1,11 @@
 /* What holds for all endpoints of the tenant that asks. */
 #include "posthorn/tenant.h"
 
+#include "api/portal_settings.h"
 #include "api/routes.h"
 #include "api/signing_in.h"
+
+#define ANSWER_BYTES (32 * 1024 + PH_PORTAL_BRANDING_MAX)
 
 static void on_settings(void *ctx, enum ph_err err, const struct ph_tenant_settings *s)
 {
@@ -13,7 +16,7 @@ static void on_settings(void *ctx, enum ph_err err, const struct ph_tenant_setti
                         err == PH_ERR_CONFLICT ? "Another tenant has this catalogSlug." : NULL);
         return;
     }
-    w = ph_answer_writer(ctx, 16 * 1024);
+    w = ph_answer_writer(ctx, ANSWER_BYTES);
     ph_jw_object_begin(w);
     ph_jw_key(w, "catalogSlug");
     ph_jw_str(w, s->catalog_slug);
@@ -23,6 +26,16 @@ static void on_settings(void *ctx, enum ph_err err, const struct ph_tenant_setti
     ph_jw_str(w, s->header_prefix);
     ph_jw_key(w, "name");
     ph_jw_str(w, s->name);
+    ph_jw_key(w, "portalBranding");
+    if (s->portal_branding.ptr)
+        ph_jw_raw(w, s->portal_branding);
+    else
+        ph_jw_null(w);
+    ph_jw_key(w, "portalOrigins");
+    ph_jw_array_begin(w);
+    for (size_t i = 0; i < s->n_portal_origins; i++)
+        ph_jw_str(w, s->portal_origins[i]);
+    ph_jw_array_end(w);
     ph_jw_key(w, "publicCatalog");
     ph_jw_bool(w, s->public_catalog);
     ph_jw_key(w, "retrySchedule");
@@ -114,7 +127,7 @@ void ph_api_tenant_patch(struct ph_call *call)
     struct ph_tenant_settings settings = {0};
     struct ph_faults faults = {0};
     json_t *body = ph_body_object(call);
-    bool name, prefix, profile, header, retry, catalog, slug;
+    bool name, prefix, profile, header, retry, catalog, slug, origins, branding;
 
     if (!body)
         return;
@@ -132,13 +145,18 @@ void ph_api_tenant_patch(struct ph_call *call)
     field_retry(call, &faults, body, &settings);
     settings.public_catalog = ph_field_bool(call, &faults, body, "publicCatalog", false, &catalog);
     settings.catalog_slug = field_slug(call, &faults, body, &slug);
+    settings.n_portal_origins =
+        ph_api_field_portal_origins(call, &faults, body, &settings.portal_origins, &origins);
+    settings.portal_branding = ph_api_field_portal_branding(call, &faults, body, &branding);
     if (ph_faults_answer(call, &faults))
         return;
     unsigned set =
         (name ? PH_TENANT_SET_NAME : 0u) | (prefix ? PH_TENANT_SET_HEADER_PREFIX : 0u) |
         (profile ? PH_TENANT_SET_SIGNATURE_PROFILE : 0u) |
         (header ? PH_TENANT_SET_SIGNATURE_HEADER : 0u) | (retry ? PH_TENANT_SET_RETRY : 0u) |
-        (catalog ? PH_TENANT_SET_PUBLIC_CATALOG : 0u) | (slug ? PH_TENANT_SET_CATALOG_SLUG : 0u);
+        (catalog ? PH_TENANT_SET_PUBLIC_CATALOG : 0u) | (slug ? PH_TENANT_SET_CATALOG_SLUG : 0u) |
+        (origins ? PH_TENANT_SET_PORTAL_ORIGINS : 0u) |
+        (branding ? PH_TENANT_SET_PORTAL_BRANDING : 0u);
     ph_tenant_update_settings(call->api->db, call->req->arena, call->tenant, set, &settings,
                               on_settings, call);
 }

@@ -1,15 +1,18 @@
 #include "posthorn/web.h"
 
+#include "api/portal_page.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define DASHBOARD "/dashboard"
+#define PORTAL    "/portal"
 
-/* What a page may load: what this server has, and nothing inline. */
+/* What a page may load: what this server has, and nothing inline; images of a tenant's too. And who may have it in a frame. */
 #define POLICY                                                                                     \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "              \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:%s%s; "          \
     "font-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; "                   \
-    "frame-ancestors 'none'"
+    "frame-ancestors %s"
 
 static const struct ph_web_file *all;
 static size_t n_all;
@@ -40,7 +43,7 @@ static bool is_below(struct ph_str path, struct ph_str parent)
 }
 
 /* What one script shows, the dashboard's: every path below one of these is a page of it. */
-static const char *const places[] = {DASHBOARD, "/portal", "/operator", "/catalog"};
+static const char *const places[] = {DASHBOARD, PORTAL, "/operator", "/catalog"};
 
 static const struct ph_web_file *file_of(struct ph_str path)
 {
@@ -104,12 +107,24 @@ static void set_headers(struct ph_call *call, const struct ph_web_file *file)
     ph_request_set_header(call->req, "vary", "accept-encoding");
     ph_request_set_header(call->req, "cache-control",
                           file->is_page ? "no-cache" : "public, max-age=31536000, immutable");
-    ph_request_set_header(call->req, "x-content-type-options", "nosniff");
     ph_request_set_header(call->req, "referrer-policy", "no-referrer");
-    if (!file->is_page)
-        return;
-    ph_request_set_header(call->req, "content-security-policy", POLICY);
+}
+
+static void answer(struct ph_call *call, const struct ph_web_file *file)
+{
+    if (ph_knows_etag(call, file->etag))
+        ph_answer_empty(call, 304);
+    else
+        ph_request_answer(call->req, 200, file->type, encode(call, file));
+}
+
+static void answer_page(struct ph_call *call, const char *ancestors, const char *images)
+{
+    ph_request_set_header(
+        call->req, "content-security-policy",
+        ph_arena_printf(call->req->arena, POLICY, *images ? " " : "", images, ancestors));
     ph_request_set_header(call->req, "cross-origin-opener-policy", "same-origin");
+    answer(call, call->data);
 }
 
 bool ph_web_answer(struct ph_call *call)
@@ -124,9 +139,12 @@ bool ph_web_answer(struct ph_call *call)
         return true;
     }
     set_headers(call, file);
-    if (ph_knows_etag(call, file->etag))
-        ph_answer_empty(call, 304);
+    call->data = (void *)file;
+    if (!file->is_page)
+        answer(call, file);
+    else if (is_below(call->req->path, PH_STR(PORTAL)))
+        ph_portal_pages_find(call, answer_page);
     else
-        ph_request_answer(call->req, 200, file->type, encode(call, file));
+        answer_page(call, "'none'", "");
     return true;
 }

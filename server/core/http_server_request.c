@@ -144,12 +144,37 @@ static bool is_head(const h2o_req_t *req)
     return h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
 }
 
+static void add_unless_set(h2o_req_t *req, const h2o_token_t *token, const char *name, size_t len,
+                           const char *value, size_t value_len)
+{
+    h2o_headers_t *headers = &req->res.headers;
+
+    if ((token ? h2o_find_header(headers, token, -1)
+               : h2o_find_header_by_str(headers, name, len, -1)) < 0)
+        h2o_add_header_by_str(&req->pool, headers, name, len, token != NULL, NULL, value,
+                              value_len);
+}
+
+/* What holds for every answer that says nothing else: it is what its type says, no cache keeps it, and no browser runs it or
+ * shows it in a frame. */
+static void add_safeguards(h2o_req_t *req)
+{
+    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-content-type-options"), 0,
+                          NULL, H2O_STRLIT("nosniff"));
+    add_unless_set(req, H2O_TOKEN_CACHE_CONTROL, H2O_STRLIT("cache-control"),
+                   H2O_STRLIT("no-store"));
+    add_unless_set(req, NULL, H2O_STRLIT("content-security-policy"),
+                   H2O_STRLIT("default-src 'none'; frame-ancestors 'none'"));
+    add_unless_set(req, NULL, H2O_STRLIT("referrer-policy"), H2O_STRLIT("no-referrer"));
+}
+
 static void answer_with(h2o_req_t *req, int status, const char *content_type, h2o_iovec_t body)
 {
     static h2o_generator_t generator;
 
     req->res.status = status;
     req->res.reason = ph_http_reason(status);
+    add_safeguards(req);
     if (content_type)
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, content_type,
                        strlen(content_type));

@@ -2,8 +2,9 @@
 
 -- No row: no such application.
 -- name: portal_token_create
-INSERT INTO portal_tokens (id, tenant_id, application_id, token_hash, read_only, session_id, feature_flags, created_by, expires_at)
-SELECT $4::uuid, a.tenant_id, a.id, $5::bytea, $6::boolean, $7::text, $8::text[], $9::uuid, now() + $10::bigint * interval '1 second'
+INSERT INTO portal_tokens (id, tenant_id, application_id, token_hash, read_only, session_id, feature_flags, created_by, expires_at, sections)
+SELECT $4::uuid, a.tenant_id, a.id, $5::bytea, $6::boolean, $7::text, $8::text[], $9::uuid, now() + $10::bigint * interval '1 second',
+       $11::smallint
 FROM applications a
 WHERE a.tenant_id = $1::uuid
   AND a.id = CASE WHEN $2::uuid IS NULL
@@ -12,7 +13,7 @@ RETURNING id
 
 -- Whose token it is. Role engine.
 -- name: portal_token_find
-SELECT t.id, t.tenant_id, t.application_id, a.uid, t.read_only, t.expires_at, standing(t.tenant_id)
+SELECT t.id, t.tenant_id, t.application_id, a.uid, t.read_only, t.expires_at, standing(t.tenant_id), t.sections
 FROM portal_tokens t JOIN applications a ON a.id = t.application_id
 WHERE t.token_hash = $1::bytea AND t.expires_at > now()
 
@@ -41,3 +42,9 @@ WITH target AS MATERIALIZED (
     RETURNING t.id
 )
 SELECT (SELECT count(*) FROM ended), announce('auth:' || $1::text) FROM target
+
+-- What a portal shows of the tenant, and of application $2 when there is one.
+-- name: portal_show
+SELECT t.portal_branding, a.id, a.uid, a.name
+FROM tenants t LEFT JOIN applications a ON a.tenant_id = t.id AND a.id = $2::uuid
+WHERE t.id = $1::uuid

@@ -89,3 +89,23 @@ enum ph_err ph_standing_parse(struct ph_str json, struct ph_standing *out)
     json_decref(root);
     return err == PH_OK ? PH_OK : PH_ERR_INTERNAL;
 }
+
+static const char *const sections[] = {[PH_SECTION_ENDPOINTS] = "endpoints",
+                                       [PH_SECTION_MESSAGES] = "messages",
+                                       [PH_SECTION_EVENT_TYPES] = "event-types"};
+
+const char *ph_section_text(enum ph_section section)
+{
+    return sections[section];
+}
+
+enum ph_err ph_section_parse(struct ph_str text, enum ph_section *out)
+{
+    for (unsigned section = 1; section < PH_SECTIONS; section *= 2) {
+        if (ph_str_eq_c(text, sections[section])) {
+            *out = (enum ph_section)section;
+            return PH_OK;
+        }
+    }
+    return PH_ERR_BAD_REQUEST;
+}

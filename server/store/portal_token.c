@@ -9,6 +9,7 @@ struct op {
         ph_portal_token_done plain;
         ph_identity_done found;
         void (*session)(void *ctx, enum ph_err err, struct ph_str session);
+        void (*portal)(void *ctx, enum ph_err err, const struct ph_portal *portal);
     } done;
     void *ctx;
     uint8_t hash[PH_TOKEN_HASH_BYTES];
@@ -58,6 +59,7 @@ static void on_found(struct ph_db_req *req, enum ph_err err, PGresult *res)
         ph_identity_set_uid(&identity, ph_db_str(res, 0, 3));
         identity.access = ph_db_bool(res, 0, 4) ? PH_ACCESS_READ : PH_ACCESS_ALL;
         identity.expires_ms = ph_db_time(res, 0, 5);
+        identity.sections = (unsigned)ph_db_int(res, 0, 7);
         err = ph_standing_parse(ph_db_str(res, 0, 6), &identity.standing);
     }
     op->done.found(op->ctx, err, err == PH_OK ? &identity : NULL);
@@ -79,6 +81,7 @@ void ph_portal_token_create(struct ph_db *db, struct ph_arena *arena,
     ph_db_add_str_array(&op->req, new_one->feature_flags, new_one->n_feature_flags);
     ph_db_add_id(&op->req, new_one->created_by);
     ph_db_add_i64(&op->req, new_one->lifetime_s);
+    ph_db_add_i16(&op->req, (int16_t)new_one->sections);
     ph_db_send(db, &op->req);
 }
 
@@ -115,6 +118,31 @@ void ph_portal_token_session(struct ph_db *db, struct ph_arena *arena, struct ph
 
     op->done.session = done;
     ph_db_add_id(&op->req, id);
+    ph_db_send(db, &op->req);
+}
+
+static void on_portal(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct op *op = ph_container_of(req, struct op, req);
+    struct ph_portal portal;
+
+    if (err == PH_OK && PQntuples(res) == 0)
+        err = PH_ERR_NOT_FOUND;
+    if (err == PH_OK)
+        portal = (struct ph_portal){ph_db_str(res, 0, 0), ph_db_id(res, 0, 1), ph_db_str(res, 0, 2),
+                                    ph_db_str(res, 0, 3)};
+    op->done.portal(op->ctx, err, err == PH_OK ? &portal : NULL);
+}
+
+void ph_portal_show(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                    struct ph_id application,
+                    void (*done)(void *ctx, enum ph_err err, const struct ph_portal *portal),
+                    void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_portal_show, tenant, on_portal, ctx);
+
+    op->done.portal = done;
+    ph_db_add_id(&op->req, application);
     ph_db_send(db, &op->req);
 }
 

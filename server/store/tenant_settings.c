@@ -9,7 +9,7 @@ struct settings_op {
     void *ctx;
 };
 
-static void read_row(const PGresult *res, struct ph_tenant_settings *out)
+static void read_row(struct ph_arena *arena, const PGresult *res, struct ph_tenant_settings *out)
 {
     out->id = ph_db_id(res, 0, 0);
     out->name = ph_db_str(res, 0, 1);
@@ -24,6 +24,8 @@ static void read_row(const PGresult *res, struct ph_tenant_settings *out)
     out->updated_ms = ph_db_time(res, 0, 7);
     out->public_catalog = ph_db_bool(res, 0, 8);
     out->catalog_slug = ph_db_str(res, 0, 9);
+    out->n_portal_origins = ph_db_str_array(arena, res, 0, 10, &out->portal_origins);
+    out->portal_branding = ph_db_str(res, 0, 11);
 }
 
 static void on_row(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -34,7 +36,7 @@ static void on_row(struct ph_db_req *req, enum ph_err err, PGresult *res)
     if (err == PH_OK && PQntuples(res) == 0)
         err = PH_ERR_NOT_FOUND;
     if (err == PH_OK)
-        read_row(res, &settings);
+        read_row(req->arena, res, &settings);
     op->done(op->ctx, err, err == PH_OK ? &settings : NULL);
 }
 
@@ -84,6 +86,8 @@ void ph_tenant_update_settings(struct ph_db *db, struct ph_arena *arena, struct 
     }
     ph_db_add_bool(&op->req, settings->public_catalog);
     ph_db_add_ref(&op->req, settings->catalog_slug);
+    ph_db_add_str_array(&op->req, settings->portal_origins, settings->n_portal_origins);
+    ph_db_add_ref(&op->req, settings->portal_branding);
     ph_db_send(db, &op->req);
 }
 
@@ -117,5 +121,39 @@ void ph_tenant_find_catalog(struct ph_db *db, struct ph_arena *arena, struct ph_
         ph_db_add_id(&op->req, id);
     else
         ph_db_add_null(&op->req);
+    ph_db_send(db, &op->req);
+}
+
+struct portal_op {
+    struct ph_db_req req;
+    void (*done)(void *ctx, enum ph_err err, const struct ph_str *origins, size_t n,
+                 struct ph_str branding);
+    void *ctx;
+};
+
+static void on_portal(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct portal_op *op = ph_container_of(req, struct portal_op, req);
+    struct ph_str *origins = NULL;
+    size_t n = 0;
+
+    if (err == PH_OK && PQntuples(res) == 0)
+        err = PH_ERR_NOT_FOUND;
+    if (err == PH_OK)
+        n = ph_db_str_array(req->arena, res, 0, 0, &origins);
+    op->done(op->ctx, err, origins, n, err == PH_OK ? ph_db_str(res, 0, 1) : PH_STR_NONE);
+}
+
+void ph_tenant_get_portal(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
+                          void (*done)(void *ctx, enum ph_err err, const struct ph_str *origins,
+                                       size_t n, struct ph_str branding),
+                          void *ctx)
+{
+    struct portal_op *op = ph_arena_new_of(arena, struct portal_op);
+
+    op->done = done;
+    op->ctx = ctx;
+    ph_db_req_init(&op->req, &ph_sql_tenant_portal, arena, on_portal);
+    ph_db_add_id(&op->req, tenant);
     ph_db_send(db, &op->req);
 }

@@ -38,7 +38,7 @@ def ended(client):
 def test_the_answer_has_a_token_and_where_to_use_it(server, api, app):
     opened = api.expect(200, "POST", f"/auth/app-portal-access/{app['uid']}", json={})
     assert re.fullmatch(r"php_[\w-]{43}", opened["token"])
-    assert opened["url"] == f"{server.url}/portal#key={opened['token']}"
+    assert opened["url"] == f"{server.url}/portal?tenant={server.tenant_id}#key={opened['token']}"
     with server.database() as rows:
         stored, left = rows.execute("SELECT to_jsonb(t)::text, extract(epoch FROM expires_at - now()) FROM portal_tokens t"
                                     " ORDER BY id DESC LIMIT 1").fetchone()
@@ -50,7 +50,7 @@ def test_the_public_url_is_used(start_node):
     node = start_node(POSTHORN_PUBLIC_URL="https://hooks.example.com")
     with Api(node.listening_url, node.api_key) as api:
         opened = api.expect(200, "POST", f"/auth/app-portal-access/{api.new_app()['id']}", json={}, headers={"Host": "evil.example"})
-    assert opened["url"] == f"https://hooks.example.com/portal#key={opened['token']}"
+    assert opened["url"] == f"https://hooks.example.com/portal?tenant={node.tenant_id}#key={opened['token']}"
 
 
 def test_the_application_is_made_when_it_is_missing(server, api):
