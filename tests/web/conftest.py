@@ -38,15 +38,16 @@ def browser():
 @pytest.fixture
 def open_page(browser, server):
     """open_page(path, key=None, width=1280, theme="light"): a page of a fresh browser profile; with a key, or
-    the operator's token on his pages, signed in."""
+    the operator's token on his pages, signed in. hosts: what else it may load from; expected: how messages on the console
+    begin that have to be there."""
     contexts, noise = [], []
 
-    def note(message):
+    def note(message, expected):
         # The browser notes every 4xx there; whether one is right is for the test to say.
-        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+        if message.type in ("error", "warning") and not message.text.startswith(("Failed to load resource", *expected)):
             noise.append(f"{message.type} on the console: {message.text}")
 
-    def start(path="/dashboard", key=None, width=1280, height=800, theme="light"):
+    def start(path="/dashboard", key=None, width=1280, height=800, theme="light", hosts=(), expected=()):
         context = browser.new_context(base_url=server.url, viewport={"width": width, "height": height}, color_scheme=theme,
                                       locale="en-GB", timezone_id="Europe/Berlin", reduced_motion="reduce")
         context.set_default_timeout(10_000 * SLOWNESS)
@@ -55,9 +56,9 @@ def open_page(browser, server):
             stored = "posthorn.operator" if path.startswith("/operator") else "posthorn.key"
             context.add_init_script(f"sessionStorage.setItem({stored!r}, {key!r})")
         page = context.new_page()
-        page.on("console", note)
+        page.on("console", lambda message: note(message, expected))
         page.on("pageerror", lambda error: noise.append(f"error: {error}"))
-        page.on("request", lambda request: request.url.startswith((server.url, "data:", "blob:"))
+        page.on("request", lambda request: request.url.startswith((server.url, "data:", "blob:", *hosts))
                 or noise.append(f"request to {request.url}"))
         page.on("response", lambda response: response.status < 500 or noise.append(f"{response.status} from {response.url}"))
         page.goto(path)

@@ -45,6 +45,7 @@ PAGES = {
     "settings-keys": ("/dashboard/settings/keys", "That is all.", []),
     "settings-key-new": ("/dashboard/settings/keys", "That is all.", ["New key"]),
     "settings-usage": ("/dashboard/settings/usage", "Messages a day", []),
+    "settings-portal": ("/dashboard/settings/portal", "Preview", []),
     "settings-environments": ("/dashboard/settings/environments", "Shown here", []),
     "settings-environment-new": ("/dashboard/settings/environments", "Shown here", ["New environment"]),
     "settings-audit": ("/dashboard/settings/audit", "application.create", []),

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { api, take } from './client'
 import { isPortal } from './credential'
+import { usePortal, type PortalSection } from './portal'
 
 const useWhoami = () => useQuery({ queryKey: ['whoami'], queryFn: () => take(api.GET('/api/v1/auth/whoami')), staleTime: Infinity })
 
@@ -13,10 +14,12 @@ interface Access {
   isReadOnly: boolean // known to be no more than that
   isTenant: boolean // sees what is the tenant's business: applications, tasks, counts, settings
   mayOwn: boolean // may change that
+  shows: (section: PortalSection) => boolean // all, but for a portal link that was made for less
 }
 
 export function useAccess(): Access {
   const { data } = useWhoami()
+  const sections = usePortal().data?.sections
   const mayChange = data !== undefined && !data.readOnly
   return {
     tenant: data?.envId ?? '',
@@ -25,6 +28,7 @@ export function useAccess(): Access {
     isReadOnly: data?.readOnly === true,
     isTenant: !isPortal,
     mayOwn: mayChange && !isPortal,
+    shows: section => !isPortal || sections?.includes(section) === true,
   }
 }
 
@@ -38,9 +42,11 @@ export function AccessGate({
   loading: ReactNode
   failed: (error: Error, retry: () => void) => ReactNode
 }) {
-  const { data, error, refetch } = useWhoami()
-  if (data) return children
-  return error ? failed(error, () => void refetch()) : loading
+  const whoami = useWhoami()
+  const portal = usePortal()
+  if (whoami.data && (!isPortal || portal.data)) return children
+  const lost = whoami.error ? whoami : portal
+  return lost.error ? failed(lost.error, () => void lost.refetch()) : loading
 }
 
 // Fields inside can be read, and changed by those who may.

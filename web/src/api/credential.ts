@@ -1,5 +1,6 @@
 // Who the person is to the server. Everything that knows how a request is signed in is here.
 import { useSyncExternalStore } from 'react'
+import { ofTab } from '@/lib/storage'
 
 // The same script shows the dashboard, the portal (one application, to whoever has its link), the operator's pages and a
 // catalogue that is public.
@@ -12,28 +13,30 @@ const STORED = place === 'dashboard' ? 'posthorn.key' : `posthorn.${place}`
 const listeners = new Set<() => void>()
 let why: string | undefined
 
-// A portal link has its token behind the #, which browsers send nobody; it does not stay in the address.
+// A portal link names its tenant, and has its token behind the #, which browsers send nobody; the token does not stay in the
+// address.
+export const tenantOfLink = isPortal ? new URLSearchParams(location.search).get('tenant') : null
 const fromLink = isPortal && /^#key=([\w.-]+)$/.exec(location.hash)?.[1]
 if (fromLink) {
-  sessionStorage.setItem(STORED, fromLink)
-  history.replaceState(null, '', location.pathname)
+  ofTab.set(STORED, fromLink)
+  history.replaceState(null, '', location.pathname + location.search)
 }
 
 export const credential = {
   headers(): Record<string, string> {
-    const key = sessionStorage.getItem(STORED)
+    const key = ofTab.get(STORED)
     return key ? { authorization: `Bearer ${key}` } : {}
   },
-  exists: () => sessionStorage.getItem(STORED) !== null,
+  exists: () => ofTab.get(STORED) !== null,
   accept(key: string) {
     why = undefined
-    sessionStorage.setItem(STORED, key)
+    ofTab.set(STORED, key)
     listeners.forEach(tell => tell())
   },
   // reason: shown where the person signs in again.
   forget(reason?: string) {
     why = reason
-    sessionStorage.removeItem(STORED)
+    ofTab.remove(STORED)
     listeners.forEach(tell => tell())
   },
   reason: () => why,

@@ -1,5 +1,6 @@
 // What several features ask for, each under one key.
 import { useQuery } from '@tanstack/react-query'
+import { useAccess } from './access'
 import { api, take, type EventType } from './client'
 
 // enabled: a portal cannot ask.
@@ -38,4 +39,9 @@ async function catalogue(): Promise<EventType[]> {
   return all
 }
 
-export const useEventTypes = () => useQuery({ queryKey: ['event-type'], queryFn: catalogue, staleTime: 30_000 })
+// None for whoever is not shown them.
+export function useEventTypes() {
+  const { shows } = useAccess()
+  const shown = shows('event-types')
+  return useQuery({ queryKey: ['event-type'], queryFn: () => (shown ? catalogue() : []), staleTime: 30_000 })
+}

@@ -57,13 +57,19 @@ function Dashboard() {
 }
 
 function Portal() {
-  const { application } = useAccess()
+  const { application, shows } = useAccess()
   return (
     <Switch>
       <Route path="/">
         <Redirect to={`/app/${application}`} replace />
       </Route>
       {APPLICATION}
+      {shows('event-types') && (
+        <>
+          <Route path="/event-type" component={EventTypeList} />
+          <Route path="/event-type/:name" component={EventTypePage} />
+        </>
+      )}
       <Route component={Nothing} />
     </Switch>
   )

@@ -1,5 +1,6 @@
 import { Component, type ReactNode } from 'react'
 import { messageOf } from '@/api/error'
+import { ofTab } from '@/lib/storage'
 import { Button } from '@/ui/Button'
 import { Note } from '@/ui/State'
 
@@ -8,8 +9,8 @@ const RELOADED = 'posthorn.reloaded'
 const ONCE_MS = 10_000
 
 addEventListener('vite:preloadError', event => {
-  if (Date.now() - Number(sessionStorage.getItem(RELOADED)) < ONCE_MS) return
-  sessionStorage.setItem(RELOADED, String(Date.now()))
+  if (Date.now() - Number(ofTab.get(RELOADED)) < ONCE_MS) return
+  ofTab.set(RELOADED, String(Date.now()))
   event.preventDefault()
   location.reload()
 })

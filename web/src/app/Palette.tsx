@@ -47,6 +47,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     { id: 'settings', text: 'Settings', run: go('/settings') },
     { id: 'api-keys', text: 'API keys', run: go('/settings/keys') },
     { id: 'operational', text: 'Operational webhooks', run: go('/settings/operational') },
+    { id: 'portal', text: 'Portal: look and frames', run: go('/settings/portal') },
     { id: 'environments', text: 'Environments', run: go('/settings/environments') },
     { id: 'usage', text: 'Usage and quotas', run: go('/settings/usage') },
     { id: 'audit', text: 'Audit log', run: go('/settings/audit') },

@@ -2,7 +2,7 @@
 import type { ReactNode } from 'react'
 import { ThemeToggle } from './ThemeToggle'
 
-export function TopFrame({ title, note, children }: { title: string; note?: ReactNode; children: ReactNode }) {
+export function TopFrame({ title, note, children }: { title: ReactNode; note?: ReactNode; children: ReactNode }) {
   return (
     <div className="portal">
       <a href="#content" className="skip">

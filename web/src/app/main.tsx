@@ -2,7 +2,8 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Router } from 'wouter'
-import { place } from '@/api/credential'
+import { useSearch } from 'wouter/use-browser-location'
+import { place, tenantOfLink } from '@/api/credential'
 import { ApiError } from '@/api/error'
 import '@/ui/tokens.css'
 import '@/ui/shell.css'
@@ -17,6 +18,15 @@ import { applyTheme } from './theme'
 
 applyTheme()
 
+// What names the tenant of a portal is no filter of a page.
+function useSearchWithoutTenant() {
+  const search = useSearch()
+  if (!tenantOfLink) return search
+  const rest = new URLSearchParams(search)
+  rest.delete('tenant')
+  return rest.toString()
+}
+
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -29,7 +39,7 @@ const queries = new QueryClient({
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
-      <Router base={`/${place}`}>
+      <Router base={`/${place}`} searchHook={useSearchWithoutTenant}>
         <App />
       </Router>
     </QueryClientProvider>

@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from 'react'
 import { isJson, pretty, type Token } from '@/lib/json'
+import { ofBrowser } from '@/lib/storage'
 import { IconButton } from './Button'
 import { Icon } from './Icon'
 
@@ -65,7 +66,7 @@ export function Body({ text, label, raw }: { text: string; label: string; raw?: 
 
 export function Snippets({ snippets, label }: { snippets: Record<string, string>; label: string }) {
   const names = Object.keys(snippets)
-  const [chosen, setChosen] = useState(() => localStorage.getItem('posthorn.language') ?? names[0]!)
+  const [chosen, setChosen] = useState(() => ofBrowser.get('posthorn.language') ?? names[0]!)
   const name = names.includes(chosen) ? chosen : names[0]!
   return (
     <div className="snippets">
@@ -77,7 +78,7 @@ export function Snippets({ snippets, label }: { snippets: Record<string, string>
             aria-pressed={one === name}
             onClick={() => {
               setChosen(one)
-              localStorage.setItem('posthorn.language', one)
+              ofBrowser.set('posthorn.language', one)
             }}
           >
             {one}

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { useLocation, useParams, useSearchParams } from 'wouter'
+import { Redirect, useLocation, useParams, useSearchParams } from 'wouter'
 import { useAccess } from '@/api/access'
 import { api, take, type Application } from '@/api/client'
 import { useApplication } from '@/api/queries'
@@ -24,7 +24,7 @@ import { TopEventTypes } from './TopEventTypes'
 export default function ApplicationPage() {
   const { app = '', tab } = useParams()
   const [search] = useSearchParams()
-  const { isTenant, mayOwn } = useAccess()
+  const { isTenant, mayOwn, shows } = useAccess()
   const { data: application, error, refetch } = useApplication(app)
   const [open, setOpen] = useState<'edit' | 'delete' | 'send' | 'portal' | 'end-links' | undefined>(
     mayOwn && search.has('send') ? 'send' : undefined,
@@ -59,14 +59,13 @@ export default function ApplicationPage() {
       <Tabs
         label="Parts of this application"
         tabs={[
-          ['Endpoints', `/app/${app}`],
-          ['Messages', `/app/${app}/msg`],
-          ['Live', `/app/${app}/live`],
-          ['Test inbox', `/app/${app}/inbox`],
+          ...(shows('endpoints') ? [['Endpoints', `/app/${app}`] as [string, string]] : []),
+          ...(shows('messages') ? messageTabs(app) : []),
           ...(isTenant ? [['Activity', `/app/${app}/activity`] as [string, string]] : []),
         ]}
       />
-      {tab === undefined && <EndpointList app={app} />}
+      {tab === undefined && shows('endpoints') && <EndpointList app={app} />}
+      {tab === undefined && !shows('endpoints') && shows('messages') && <Redirect to={`/app/${app}/msg`} replace />}
       {tab === 'msg' && <MessageLog app={app} onSend={mayOwn ? () => setOpen('send') : undefined} />}
       {tab === 'live' && <Tail path={`/api/v1/app/${app}/tail`} />}
       {tab === 'inbox' && <InboxPanel app={app} onSend={mayOwn ? () => setOpen('send') : undefined} />}
@@ -78,6 +77,14 @@ export default function ApplicationPage() {
       {open === 'delete' && <DeleteDialog application={application} onClose={close} />}
     </Page>
   )
+}
+
+function messageTabs(app: string): [string, string][] {
+  return [
+    ['Messages', `/app/${app}/msg`],
+    ['Live', `/app/${app}/live`],
+    ['Test inbox', `/app/${app}/inbox`],
+  ]
 }
 
 function DeleteDialog({ application, onClose }: { application: Application; onClose: () => void }) {

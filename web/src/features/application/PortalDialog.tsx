@@ -1,6 +1,7 @@
 import { useState, type FormEvent } from 'react'
 import { api, take, type Application } from '@/api/client'
 import { messageOf } from '@/api/error'
+import type { PortalSection } from '@/api/portal'
 import { Button } from '@/ui/Button'
 import { CodeBlock } from '@/ui/Code'
 import { ActionDialog, Dialog } from '@/ui/Dialog'
@@ -14,10 +15,17 @@ const LASTS = [
   ['604800', '7 days'],
 ] as const
 
+const SECTIONS: [section: PortalSection, text: string][] = [
+  ['endpoints', 'Endpoints, with their settings'],
+  ['messages', 'Messages, with their payloads and attempts'],
+  ['event-types', 'Event types'],
+]
+
 // A link that shows this application, and nothing else, to the customer.
 export function PortalDialog({ application, onClose }: { application: Application; onClose: () => void }) {
   const [seconds, setSeconds] = useState('3600')
   const [readOnly, setReadOnly] = useState(false)
+  const [sections, setSections] = useState(SECTIONS.map(([section]) => section))
   const [url, setUrl] = useState<string>()
   const [error, setError] = useState<unknown>()
 
@@ -27,7 +35,7 @@ export function PortalDialog({ application, onClose }: { application: Applicatio
       const made = await take(
         api.POST('/api/v1/auth/app-portal-access/{app_id}', {
           params: { path: { app_id: application.id } },
-          body: { expiry: Number(seconds), readOnly },
+          body: { expiry: Number(seconds), readOnly, sections },
         }),
       )
       setUrl(made.url)
@@ -41,8 +49,11 @@ export function PortalDialog({ application, onClose }: { application: Applicatio
       {url ? (
         <>
           <p>
-            Whoever has this link sees this application’s endpoints and messages{readOnly ? '' : ' and can change its endpoints'}, until the
-            link ends.
+            Whoever has this link sees this application’s{' '}
+            {SECTIONS.filter(([section]) => sections.includes(section))
+              .map(([section]) => section.replace('-', ' '))
+              .join(', ')}
+            {readOnly || !sections.includes('endpoints') ? '' : ' and can change its endpoints'}, until the link ends.
           </p>
           <CodeBlock text={url} label="The link" />
           <div className="dialog-actions">
@@ -58,10 +69,22 @@ export function PortalDialog({ application, onClose }: { application: Applicatio
           <Checkbox isSelected={readOnly} onChange={setReadOnly}>
             To look only
           </Checkbox>
+          <fieldset>
+            <legend>Shows</legend>
+            {SECTIONS.map(([section, text]) => (
+              <Checkbox
+                key={section}
+                isSelected={sections.includes(section)}
+                onChange={on => setSections(on ? [...sections, section] : sections.filter(other => other !== section))}
+              >
+                {text}
+              </Checkbox>
+            ))}
+          </fieldset>
           {error !== undefined && <Note tone="bad">{messageOf(error)}</Note>}
           <div className="dialog-actions">
             <Button onPress={onClose}>Cancel</Button>
-            <Button type="submit" look="primary">
+            <Button type="submit" look="primary" isDisabled={sections.length === 0}>
               Make a link
             </Button>
           </div>

@@ -19,6 +19,7 @@ import { Operational } from './Operational'
 const PARTS: Record<string, ComponentType> = {
   audit: lazy(() => import('./AuditLog')),
   environments: lazy(() => import('./Environments')),
+  portal: lazy(() => import('./PortalSettings')),
   usage: lazy(() => import('./Usage')),
 }
 
@@ -35,6 +36,7 @@ export default function Settings() {
           ['Tenant', '/settings'],
           ['API keys', '/settings/keys'],
           ['Operational webhooks', '/settings/operational'],
+          ['Portal', '/settings/portal'],
           ['Environments', '/settings/environments'],
           ['Usage', '/settings/usage'],
           ...(mayOwn ? [['Audit log', '/settings/audit'] as [string, string]] : []),
