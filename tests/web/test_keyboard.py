@@ -1,4 +1,6 @@
-"""Two journeys without a mouse."""
+"""Journeys without a mouse."""
+from client import unique
+from conftest import OPERATOR_TOKEN
 from playwright.sync_api import expect
 
 STEPS_MAX = 80
@@ -71,3 +73,40 @@ def test_the_palette_leads_to_an_application_and_its_endpoint_is_disabled(open_p
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Enable")).to_be_visible()
     assert tenant.api.expect(200, "GET", f"/app/{app['id']}/endpoint/{endpoint['id']}")["disabled"]
+
+
+def test_the_operator_makes_a_tenant_and_deletes_it(open_page):
+    name = unique("tenant")
+    page = open_page("/operator")
+    expect(page.get_by_label("Operator’s token")).to_be_focused()
+    page.keyboard.type(OPERATOR_TOKEN)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Tenants")).to_be_visible()
+    focus(page, "button", "New tenant")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="Name")).to_be_focused()
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    focus(page, "button", "More for this tenant")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menu")).to_be_visible()
+    page.keyboard.type("del")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label(f"Type {name} to confirm")).to_be_focused()
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Tenants")).to_be_visible()
+    expect(page.get_by_role("link", name=name)).to_have_count(0)
+
+
+def test_the_palette_knows_the_parts_of_the_settings(open_page, tenant):
+    page = open_page("/dashboard", tenant.key)
+    expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
+    for typed, ready in (("usage", "Messages today"), ("environ", "Shown here"), ("audit", "Nothing yet."), ("portal", "Preview")):
+        page.keyboard.press("Control+k")
+        expect(page.get_by_role("dialog", name="Search and commands")).to_be_visible()
+        page.keyboard.type(typed)
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("main").get_by_text(ready).first).to_be_visible()
