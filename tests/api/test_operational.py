@@ -120,7 +120,7 @@ def test_no_path_below_an_application_leads_to_theirs(server, api, app):
     made = api.expect(201, "POST", PATH, json={"url": URL})
     theirs = api.new_endpoint(app, URL)
     wire = to_wire("app", internal_application(server)[0])
-    given = {"{app_id}": wire, "{endpoint_id}": made["id"], "{sink_id}": made["id"], "{consumer_id}": "c"}
+    given = {"{app_id}": wire, "{endpoint_id}": made["id"], "{sink_id}": made["id"], "{consumer_id}": "c", "{request_id}": "inreq_" + "1" * 22}
     paths = api.expect(200, "GET", "/openapi.json")["paths"]
     times = {"since": "2024-01-01T00:00:00Z", "until": "2024-01-02T00:00:00Z"}  # some ask for them
     looked = 0
