@@ -351,7 +351,7 @@ static enum ph_err write_ready_file(struct server *s, const char *url)
 static enum ph_err announce(struct server *s)
 {
     const struct ph_serve_options *o = s->options;
-    const char *url = ph_node_url(s->node);
+    const char *url = s->url.ptr; /* not the public one: who has started us wants to reach us */
     enum ph_err err = PH_OK;
 
     ph_log(PH_LOG_INFO, "serving", ph_log_s("url", url),

@@ -25,7 +25,6 @@ def node(postgres):
                POSTHORN_PUBLIC_URL="https://hooks.example.com")
     try:
         one.start()
-        one.url = one.listening_url
         yield one
         one.stop()
     finally:

@@ -48,7 +48,7 @@ def test_the_answer_has_a_token_and_where_to_use_it(server, api, app):
 
 def test_the_public_url_is_used(start_node):
     node = start_node(POSTHORN_PUBLIC_URL="https://hooks.example.com")
-    with Api(node.listening_url, node.api_key) as api:
+    with node.api() as api:
         opened = api.expect(200, "POST", f"/auth/app-portal-access/{api.new_app()['id']}", json={}, headers={"Host": "evil.example"})
     assert opened["url"] == f"https://hooks.example.com/portal?tenant={node.tenant_id}#key={opened['token']}"
 

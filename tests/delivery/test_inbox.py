@@ -234,7 +234,7 @@ def test_a_public_url_is_recognised(postgres):
                 POSTHORN_PROXY="http://127.0.0.1:1")
     try:
         node.start()
-        with Api(node.listening_url, node.api_key) as api:
+        with node.api() as api:
             app = api.new_app()
             inbox = inbox_of(api, app)
             assert inbox["url"].startswith("https://hooks.example.invalid/inbox/phi_")

@@ -147,16 +147,6 @@ class Process:
         found = REPORT.search(new)
         assert not found, f"{self} reported:\n{new[found.start():][:6000]}"
 
-    @property
-    def listening_url(self):
-        """Where it listens, whatever its public URL is."""
-        with open(f"/proc/{self.pid}/net/tcp") as table:
-            rows = [line.split() for line in table.readlines()[1:]]
-        sockets = {os.stat(f).st_ino for f in Path(f"/proc/{self.pid}/fd").iterdir() if "socket:" in os.readlink(f)}
-        ports = {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and int(row[9]) in sockets}
-        assert len(ports) == 1, ports
-        return f"http://127.0.0.1:{ports.pop()}"
-
     def metrics(self):
         """{name: value} of GET /metrics."""
         with Api(self.url, None) as api:
