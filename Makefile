@@ -21,7 +21,7 @@ CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DPH_ARENA_MA
 CFLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -DPH_ARENA_MALLOC=1
 CFLAGS  := -std=c11 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 $(WARN) $(CFLAGS_$(VARIANT)) -Iinclude -Iserver -I$(OUT)/gen \
            $(shell pkg-config --cflags libpq jansson libsodium libcares 2>/dev/null)
-LDLIBS  := -lh2o-evloop -lssl -lcrypto -lpq -ljansson -lyaml -lsodium -lcares -lpthread -lm
+LDLIBS  := -lh2o-evloop -lssl -lcrypto -lpq -ljansson -lyaml -lsodium -lcares -lcurl -lpthread -lm
 
 GEN     := $(OUT)/gen/sql.h $(OUT)/gen/migrations.c
 SRC     := $(filter-out server/main.c,$(wildcard server/*/*.c))

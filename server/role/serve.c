@@ -9,6 +9,7 @@
 #include "posthorn/dispatcher.h"
 #include "posthorn/file.h"
 #include "posthorn/ingest.h"
+#include "posthorn/mailer.h"
 #include "posthorn/migrate.h"
 #include "posthorn/role.h"
 
@@ -41,6 +42,7 @@ struct server {
     struct ph_proxy *proxy;
     struct ph_node *node;
     struct ph_courier *couriers[COURIERS_MAX];
+    struct ph_mailer *mailer;
     _Atomic(struct ph_http_server *) http;
     int stop_signal;
 };
@@ -133,6 +135,8 @@ static enum ph_err check_settings(struct server *s)
     blame(s, "POSTHORN_TRUSTED_PROXIES", &lines);
     if (ph_proxy_new(ph_str_of(config->proxy), ph_str_of(config->no_proxy), &s->problems,
                      &s->proxy) != PH_OK)
+        err = PH_ERR_CONFIG;
+    if (ph_mailer_check(config, &s->problems) != PH_OK)
         err = PH_ERR_CONFIG;
     s->node = ph_calloc(1, sizeof *s->node);
     if (ph_retry_parse(ph_str_of(config->retry_schedule), (int)config->retry_jitter, &lines,
@@ -283,6 +287,7 @@ static enum ph_err start_node(struct server *s)
             return err;
     }
     ph_dispatcher_start(node, application_changed, s);
+    s->mailer = ph_mailer_start(node);
     return PH_OK;
 }
 
@@ -372,6 +377,7 @@ static void stop(struct server *s)
 
     if (node->dispatcher)
         ph_dispatcher_pause(node->dispatcher);
+    ph_mailer_stop(s->mailer);
     if (http)
         ph_http_server_stop(http, s->config->stop_timeout_ms);
     for (int i = 0; i < node->n_couriers; i++)
