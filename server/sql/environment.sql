@@ -28,9 +28,11 @@ WITH root AS MATERIALIZED (
 ), source AS MATERIALIZED (
     SELECT s.* FROM root JOIN tenants s ON s.root_id = root.id WHERE s.id = $7::uuid AND s.deleted_at IS NULL
 ), made AS (
-    INSERT INTO tenants (id, root_id, name, suspended_at, header_prefix, signature_profile, signature_header, retry_schedule)
+    INSERT INTO tenants (id, root_id, name, suspended_at, header_prefix, signature_profile, signature_header, retry_schedule,
+                         portal_origins, portal_branding)
     SELECT $2::uuid, root.id, $3::text, root.suspended_at, coalesce(s.header_prefix, 'webhook'),
-           coalesce(s.signature_profile, 'standard'), s.signature_header, s.retry_schedule
+           coalesce(s.signature_profile, 'standard'), s.signature_header, s.retry_schedule, coalesce(s.portal_origins, '{}'),
+           s.portal_branding
     FROM root LEFT JOIN source s ON true
     WHERE $7 IS NULL OR s.id IS NOT NULL
     RETURNING id, name, root_id, created_at, updated_at

@@ -105,6 +105,7 @@ def test_data_and_keys_are_separate(root, test):
 
 def test_event_types_and_settings_are_copied_when_asked_for(node, root, tenant):
     root.expect(200, "PATCH", "/tenant", json={"headerPrefix": "acme", "retrySchedule": [1, 2], "signatureProfile": "stripe",
+                                               "portalOrigins": ["https://app.example.com"], "portalBranding": {"name": "Acme"},
                                                "publicCatalog": True, "catalogSlug": unique("slug")})
     for n in range(3):
         root.new_event_type(f"type.{n}", schemas={"1": {"type": "object"}}, schemaValidation="warn", retrySchedule=[n])
@@ -117,6 +118,7 @@ def test_event_types_and_settings_are_copied_when_asked_for(node, root, tenant):
         assert types(test) == types(root) and len(types(test)) == 4
         settings = test.expect(200, "GET", "/tenant")
         assert (settings["headerPrefix"], settings["retrySchedule"], settings["signatureProfile"]) == ("acme", [1, 2], "stripe")
+        assert (settings["portalOrigins"], settings["portalBranding"]["name"]) == (["https://app.example.com"], "Acme")
         assert settings["catalogSlug"] is None and not settings["publicCatalog"], "there is one of a name only"
         again = new_environment(root, "third", copyFrom=made["id"])
     with node.api(again["apiKey"]) as third:
