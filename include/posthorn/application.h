@@ -46,9 +46,12 @@ void ph_application_make_internal(struct ph_db *engine_db, struct ph_arena *aren
 
 /* apps: n items in the list's order. */
 typedef void (*ph_application_list_done)(void *ctx, enum ph_err err,
-                                         const struct ph_application *apps, size_t n, bool done);
+                                         const struct ph_application *apps, size_t n,
+                                         const struct ph_list_end *end);
+/* search: a part of the name or uid, whatever the case; absent: all of them. */
 void ph_application_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
-                         const struct ph_list *list, ph_application_list_done done, void *ctx);
+                         const struct ph_list *list, struct ph_str search,
+                         ph_application_list_done done, void *ctx);
 
 /* CONFLICT: the uid is taken. The strings of `change` have to live until `done`. */
 void ph_application_create(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,

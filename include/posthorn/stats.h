@@ -47,7 +47,7 @@ struct ph_stats_event_type {
 };
 typedef void (*ph_stats_event_types_done)(void *ctx, enum ph_err err,
                                           const struct ph_stats_event_type *types, size_t n);
-/* Of an application, by the event types' names; event_types NULL: all. NOT_FOUND. */
+/* Of an application, or (absent) of the whole tenant, by the event types' names; event_types NULL: all. NOT_FOUND. */
 void ph_stats_by_event_type(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                             struct ph_str application, int64_t since_ms, int64_t until_ms,
                             const struct ph_str *event_types, size_t n_event_types,

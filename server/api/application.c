@@ -1,7 +1,8 @@
 #include "api/application_in.h"
 #include "api/routes.h"
 
-#define NAME_CHARS_MAX 1024
+#define NAME_CHARS_MAX   1024
+#define SEARCH_BYTES_MAX 256
 /* A full page, with as much metadata as there can be. */
 #define ANSWER_BYTES (64 * 1024 * 1024)
 #define TRIES_MAX    3
@@ -70,7 +71,7 @@ static bool read_in(struct ph_call *call, struct ph_application_change *change)
 }
 
 static void on_page(void *ctx, enum ph_err err, const struct ph_application *apps, size_t n,
-                    bool done)
+                    const struct ph_list_end *end)
 {
     struct ph_call *call = ctx;
     struct ph_json_writer *w;
@@ -83,16 +84,24 @@ static void on_page(void *ctx, enum ph_err err, const struct ph_application *app
     ph_answer_page_begin(w);
     for (size_t i = 0; i < n; i++)
         write_application(w, &apps[i]);
-    ph_answer_page_ids(call, w, PH_ID_APPLICATION, n ? &apps[0].id : NULL,
-                       n ? &apps[n - 1].id : NULL, done);
+    ph_answer_page_end(call, w, PH_ID_APPLICATION, n ? &apps[0].id : NULL,
+                       n ? &apps[n - 1].id : NULL, end);
 }
 
 void ph_api_application_list(struct ph_call *call)
 {
+    struct ph_str search = ph_query(call, "search");
+    struct ph_faults faults = {0};
     struct ph_list list;
 
-    if (ph_page_read_ids(call, false, PH_ID_APPLICATION, &list))
-        ph_application_list(call->api->db, call->req->arena, call->tenant, &list, on_page, call);
+    if (!ph_page_read_ids(call, false, PH_ID_APPLICATION, &list))
+        return;
+    if (search.len > SEARCH_BYTES_MAX)
+        ph_fault(call, &faults, "query", "search", "has to have at most 256 bytes",
+                 "value_error.any_str.max_length");
+    if (!ph_faults_answer(call, &faults))
+        ph_application_list(call->api->db, call->req->arena, call->tenant, &list,
+                            search.len ? search : PH_STR_NONE, on_page, call);
 }
 
 static void on_application(void *ctx, enum ph_err err, const struct ph_application *app)

@@ -253,7 +253,7 @@ static void on_event_types(void *ctx, enum ph_err err, const struct ph_stats_eve
     ph_answer_json(series->call, 200, w);
 }
 
-void ph_api_stats_attempts(struct ph_call *call)
+static void attempts_of(struct ph_call *call, struct ph_str application)
 {
     struct series *series = ph_arena_new_of(call->req->arena, struct series);
     const struct ph_str *names;
@@ -264,9 +264,19 @@ void ph_api_stats_attempts(struct ph_call *call)
     read_range(call, &faults, true, &series->range);
     n = ph_query_event_types(call, &faults, &names);
     if (!ph_faults_answer(call, &faults))
-        ph_stats_by_event_type(call->api->db, call->req->arena, call->tenant, call->params[0],
+        ph_stats_by_event_type(call->api->db, call->req->arena, call->tenant, application,
                                series->range.since_ms, series->range.until_ms, names, n,
                                on_event_types, series);
+}
+
+void ph_api_stats_attempts(struct ph_call *call)
+{
+    attempts_of(call, call->params[0]);
+}
+
+void ph_api_stats_attempts_of_tenant(struct ph_call *call)
+{
+    attempts_of(call, PH_STR_NONE);
 }
 
 /* ---- what waits ---- */

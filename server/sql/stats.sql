@@ -53,17 +53,22 @@ ORDER BY s.at
 -- Attempts by event type, of those $6 when it is not NULL, in hours from $4 to before $5. No row: no such application. One row
 -- without an event type: none.
 -- name: stats_by_event_type
+WITH owner AS MATERIALIZED (
+    SELECT $1::uuid AS id WHERE $2::uuid IS NULL AND $3::text IS NULL
+    UNION ALL
+    SELECT a.id FROM applications a
+    WHERE a.tenant_id = $1
+      AND a.id = CASE WHEN $2 IS NULL
+                      THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3) ELSE $2 END
+)
 SELECT s.event_type, s.success, s.failure
-FROM applications a LEFT JOIN LATERAL (
+FROM owner LEFT JOIN LATERAL (
     SELECT h.event_type, sum(h.success)::bigint AS success, sum(h.failure)::bigint AS failure
     FROM hourly_stats h
-    WHERE h.owner_id = a.id AND h.tenant_id = $1 AND h.bucket >= $4::timestamptz AND h.bucket < $5::timestamptz
+    WHERE h.owner_id = owner.id AND h.tenant_id = $1 AND h.bucket >= $4::timestamptz AND h.bucket < $5::timestamptz
       AND ($6::text[] IS NULL OR h.event_type = ANY ($6))
     GROUP BY h.event_type HAVING sum(h.success) + sum(h.failure) > 0
 ) s ON true
-WHERE a.tenant_id = $1::uuid
-  AND a.id = CASE WHEN $2::uuid IS NULL
-                  THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
 ORDER BY s.event_type
 
 -- What waits in the database: of the first $4 endpoints that have something waiting, so many deliveries at most. No row: no

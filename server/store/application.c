@@ -47,22 +47,28 @@ static void on_one(struct ph_db_req *req, enum ph_err err, PGresult *res)
     op->done.one(op->ctx, err, err == PH_OK ? &app : NULL);
 }
 
+/* Behind the columns of an application. */
+enum { COL_FOUND = 7, COL_WALKED_TO };
+
 static void on_list(struct ph_db_req *req, enum ph_err err, PGresult *res)
 {
     struct op *op = ph_container_of(req, struct op, req);
     struct ph_application *apps;
-    int rows, n;
+    struct ph_list_end end;
+    int64_t found;
+    int n;
 
     if (err != PH_OK) {
-        op->done.many(op->ctx, err, NULL, 0, false);
+        op->done.many(op->ctx, err, NULL, 0, NULL);
         return;
     }
-    rows = PQntuples(res);
-    n = ph_list_count(&op->list, rows);
+    found = ph_db_int(res, 0, COL_FOUND);
+    n = ph_list_count(&op->list, (int)found);
     apps = ph_arena_array_of(req->arena, struct ph_application, n);
     for (int i = 0; i < n; i++)
         read_row(res, ph_list_row(&op->list, n, i), &apps[i]);
-    op->done.many(op->ctx, PH_OK, apps, (size_t)n, ph_list_done(&op->list, rows));
+    end = ph_list_ending(&op->list, res, COL_WALKED_TO, found, n);
+    op->done.many(op->ctx, PH_OK, apps, (size_t)n, &end);
 }
 
 static void on_delete(struct ph_db_req *req, enum ph_err err, PGresult *res)
@@ -114,7 +120,8 @@ void ph_application_make_internal(struct ph_db *engine_db, struct ph_arena *aren
 }
 
 void ph_application_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
-                         const struct ph_list *list, ph_application_list_done done, void *ctx)
+                         const struct ph_list *list, struct ph_str search,
+                         ph_application_list_done done, void *ctx)
 {
     const struct ph_stmt *stmt = ph_list_ascending(list) ? &ph_sql_application_list_ascending
                                                          : &ph_sql_application_list_descending;
@@ -123,7 +130,9 @@ void ph_application_list(struct ph_db *db, struct ph_arena *arena, struct ph_id 
     op->done.many = done;
     op->list = *list;
     ph_db_add_id(&op->req, ph_list_bound(list));
-    ph_db_add_i64(&op->req, list->limit + 1);
+    ph_db_add_i32(&op->req, (int32_t)list->limit + 1);
+    ph_db_add_ref(&op->req, search);
+    ph_db_add_i32(&op->req, PH_LIST_WALK_MAX);
     ph_db_send(db, &op->req);
 }
 

@@ -1,5 +1,5 @@
 // Counts over time of a tenant, an application or an endpoint.
-import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query'
 import { api, take, type Schemas } from './client'
 
 export interface Scope {
@@ -63,15 +63,43 @@ export function useBacklog({ app, endpoint }: Scope) {
   })
 }
 
-export function useEventTypeStats(app: string, range: Range) {
+export function useEventTypeStats(app: string | undefined, range: Range) {
   return useQuery({
     queryKey: ['stats', app, 'types', range],
     queryFn: () => {
       const now = Date.now()
       const query = { since: new Date(now - DAYS[range] * DAY_MS).toISOString(), until: new Date(now).toISOString() }
-      return take(api.GET('/api/v1/app/{app_id}/stats/attempts', { params: { path: { app_id: app }, query } }))
+      if (app) return take(api.GET('/api/v1/app/{app_id}/stats/attempts', { params: { path: { app_id: app }, query } }))
+      return take(api.GET('/api/v1/stats/attempts', { params: { query } }))
     },
     refetchInterval: 10_000,
     placeholderData: keepPreviousData,
+  })
+}
+
+// Endpoints that somebody should look at.
+export const useAttention = () =>
+  useQuery({
+    queryKey: ['stats', 'attention'],
+    queryFn: () => take(api.GET('/api/v1/stats/attention')),
+    refetchInterval: 10_000,
+  })
+
+export type ApplicationState = Schemas['ApplicationStatesOut']['data'][number]
+
+const STATES_AT_ONCE = 50
+
+// How the applications of a list are, by id. Their pages come one behind the other, so what is known is asked for once.
+export function useApplicationStates(ids: string[]): Map<string, ApplicationState> {
+  const parts = Array.from({ length: Math.ceil(ids.length / STATES_AT_ONCE) }, (_, i) =>
+    ids.slice(i * STATES_AT_ONCE, (i + 1) * STATES_AT_ONCE),
+  )
+  return useQueries({
+    queries: parts.map(part => ({
+      queryKey: ['stats', 'states', ...part],
+      queryFn: () => take(api.GET('/api/v1/stats/app', { params: { query: { app_ids: part } } })),
+      staleTime: 10_000,
+    })),
+    combine: results => new Map(results.flatMap(({ data }) => data?.data ?? []).map(state => [state.appId, state])),
   })
 }

@@ -13,13 +13,13 @@ import { Page, Tabs } from '@/ui/Page'
 import { Failure, Skeleton } from '@/ui/State'
 import { Tail } from '@/ui/Tail'
 import { tell } from '@/ui/Toast'
+import { TopEventTypes } from '@/ui/TopEventTypes'
 import { ApplicationDialog } from './ApplicationDialog'
 import { EndpointList } from './EndpointList'
 import { InboxPanel } from './InboxPanel'
 import { MessageLog } from './MessageLog'
 import { EndLinksDialog, PortalDialog } from './PortalDialog'
 import { SendDialog } from './SendDialog'
-import { TopEventTypes } from './TopEventTypes'
 
 export default function ApplicationPage() {
   const { app = '', tab } = useParams()

@@ -4,6 +4,8 @@ import { sendSnippets } from '@/lib/snippets'
 import { Snippets } from '@/ui/Code'
 import { Page, Section } from '@/ui/Page'
 import { Failure, Skeleton } from '@/ui/State'
+import { TopEventTypes } from '@/ui/TopEventTypes'
+import { Attention } from './Attention'
 import { useProgress, type Progress } from './progress'
 
 // Neither is part of the first screen's script.
@@ -30,7 +32,8 @@ function Known({ progress, mayOwn }: { progress: Progress; mayOwn: boolean }) {
           <FirstSteps progress={progress} onEnd={() => setBeginning(false)} />
         ) : (
           <>
-            <Activity scope={EVERYTHING} />
+            <Attention />
+            <Activity scope={EVERYTHING} more={range => <TopEventTypes range={range} />} />
             <Code application={progress.application} />
           </>
         )}

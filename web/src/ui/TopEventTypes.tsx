@@ -1,10 +1,11 @@
 import { useEventTypeStats, type Range } from '@/api/stats'
 import { count } from '@/lib/bytes'
-import { Failure } from '@/ui/State'
+import { Failure } from './State'
 
 const SHOWN = 10
 
-export function TopEventTypes({ app, range }: { app: string; range: Range }) {
+// Of an application, or of the whole tenant.
+export function TopEventTypes({ app, range }: { app?: string; range: Range }) {
   const { data, error } = useEventTypeStats(app, range)
   if (error) return <Failure error={error} />
   const rows = Object.entries(data?.by_event_type ?? {})
