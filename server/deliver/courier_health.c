@@ -2,6 +2,7 @@
 
 #include "posthorn/endpoint_health.h"
 #include "posthorn/log.h"
+#include "posthorn/mailer.h"
 
 /* A note to the database about an endpoint; the target may be gone when the answer comes. */
 struct note {
@@ -32,6 +33,6 @@ void courier_disable(struct target *target, const char *reason)
 {
     struct note *note = new_note(target);
 
-    ph_endpoint_disable(target->courier->db, note->arena, target->id, ph_str_of(reason), disabled,
-                        note);
+    ph_endpoint_disable(target->courier->db, note->arena, target->id, ph_str_of(reason),
+                        ph_mail_is_on(target->courier->node->config), disabled, note);
 }

@@ -6,6 +6,7 @@
 #include "posthorn/data_key.h"
 #include "posthorn/endpoint_health.h"
 #include "posthorn/log.h"
+#include "posthorn/mailer.h"
 #include "posthorn/matcher.h"
 #include "posthorn/task_worker.h"
 
@@ -321,7 +322,7 @@ static void disable_failing(struct ph_dispatcher *d)
     struct errand *errand = errand_new(d);
 
     ph_endpoints_disable_failing(d->db, errand->arena, d->node->config->disable_after_s,
-                                 failing_disabled, errand);
+                                 ph_mail_is_on(d->node->config), failing_disabled, errand);
 }
 
 static void house_kept(enum ph_err err, int32_t n, void *ctx)

@@ -1,4 +1,4 @@
--- Like those of endpoint.sql these lock the application's row first and the endpoint's second.
+-- Like those of endpoint.sql these lock the application's row first and the endpoint's second. The last parameter: mail is sent.
 
 -- name: endpoint_disable
 WITH changed AS (
@@ -8,11 +8,12 @@ WITH changed AS (
 ), disabled AS (
     UPDATE endpoints e SET disabled = true, disabled_reason = $2::text, version = e.version + 1, updated_at = now()
     FROM changed WHERE e.id = $1::uuid AND e.application_id = changed.id AND NOT e.disabled
-    RETURNING e.id, e.application_id, e.tenant_id, e.uid
+    RETURNING e.id, e.application_id, e.tenant_id, e.uid, e.url
 )
 SELECT count(*)::int4, count(announce('ep:' || d.id::text)),
        count(announce('app:' || d.application_id::text)),
-       count(emit_endpoint_event(d.tenant_id, d.application_id, d.id, d.uid, 'endpoint.disabled'))
+       count(emit_endpoint_event(d.tenant_id, d.application_id, d.id, d.uid, 'endpoint.disabled')),
+       count(CASE WHEN $3::boolean THEN mail_endpoint_disabled(d.tenant_id, d.url) END)
 FROM disabled d
 
 -- name: endpoints_disable_failing
@@ -35,9 +36,10 @@ WITH failing AS MATERIALIZED (
         disabled_reason = 'every attempt has failed since '
                           || to_char(e.failing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC'
     FROM still WHERE e.id = still.id
-    RETURNING e.id, e.application_id, e.tenant_id, e.uid
+    RETURNING e.id, e.application_id, e.tenant_id, e.uid, e.url
 )
 SELECT count(*)::int4, count(announce('ep:' || d.id::text)),
        count(announce('app:' || d.application_id::text)),
-       count(emit_endpoint_event(d.tenant_id, d.application_id, d.id, d.uid, 'endpoint.disabled'))
+       count(emit_endpoint_event(d.tenant_id, d.application_id, d.id, d.uid, 'endpoint.disabled')),
+       count(CASE WHEN $2::boolean THEN mail_endpoint_disabled(d.tenant_id, d.url) END)
 FROM disabled d

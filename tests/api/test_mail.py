@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from mail_server import MailServer
+from receiver import status
 from server import Node
 from wait import wait_for
 
@@ -201,6 +202,58 @@ def test_names_cannot_break_out_of_their_place(database, start_node, mail_server
     evil, long = sorted(mail_server.mails, key=lambda mail: len(mail.raw))
     assert evil["Subject"].startswith("Evil  Bcc: victim@example") and evil["Subject"].endswith(": endpoints were disabled")
     assert long["Subject"].startswith("Ünïcødé 🐝 Ünïcødé 🐝") and long["Subject"].endswith("…: endpoints were disabled")
+
+
+def member(database, tenant, email, role):
+    with database.database() as connection:
+        user = uuid.uuid4()
+        connection.execute("INSERT INTO users (id, email) VALUES (%s, %s)", [user, email])
+        connection.execute("INSERT INTO members (tenant_id, user_id, role) SELECT id, %s, %s FROM tenants WHERE wire_id('org_', id) = %s",
+                           [user, role, tenant])
+
+
+def test_members_learn_of_endpoints_that_are_disabled(database, start_node, mail_server, receiver):
+    for path in ("/quiet", "/one", "/two"):
+        receiver.script(path, status(410))
+    silent = start_node()
+    (tenant, key), (other, _) = database.new_tenant("Ones' Inc."), database.new_tenant("Others")
+    for name, role in (("olga", "owner"), ("anna", "admin"), ("dora", "developer"), ("vera", "viewer")):
+        member(database, tenant, f"{name}@ones.example", role)
+    member(database, other, "otto@others.example", "owner")
+
+    def disable(node, url):
+        with node.api(key) as api:
+            app = api.new_app()
+            endpoint = api.new_endpoint(app, url)
+            api.send(app)
+            wait_for(lambda: api.expect(200, "GET", f"/app/{app['id']}/endpoint/{endpoint['id']}")["disabled"], 20, "it is disabled")
+
+    disable(silent, receiver.url("/quiet"))
+    assert owed(database) == 0  # nobody would send it
+    silent.stop()
+    node = start_node(**mail_server.settings())
+    for path in ("/one", "/two"):
+        disable(node, receiver.url(path))
+    assert owed(database) == 3 and not mail_server.mails  # both together, once for each of them
+    node.kill()
+    start_node(**mail_server.settings())
+    hurry(database)
+    mails = mail_server.wait(3)
+    wait_for(lambda: owed(database) == 0, 10, "none is owed any more")
+    assert sorted(mail["To"] for mail in mails) == ["anna@ones.example", "dora@ones.example", "olga@ones.example"]
+    for mail in mails:
+        assert mail["Subject"] == "Ones' Inc.: endpoints were disabled"
+        assert "/one" in mail.get_content() and "/two" in mail.get_content() and "/quiet" not in mail.get_content()
+
+
+def test_a_mail_names_no_more_endpoints_than_can_be_read(database):
+    tenant, _ = database.new_tenant("Many")
+    member(database, tenant, "olga@many.example", "owner")
+    with database.database() as connection:
+        connection.execute("SELECT mail_endpoint_disabled(id, 'https://example.com/' || n) FROM tenants, generate_series(1, 200) n"
+                           " WHERE wire_id('org_', id) = %s", [tenant])
+        about, = connection.execute("SELECT about FROM mails").fetchone()
+    assert about["endpoints"] == [f"https://example.com/{n}" for n in range(1, 51)] + ["and others"]
 
 
 def test_wrong_settings_are_named(database, mail_server):

@@ -25,7 +25,7 @@ static int32_t disable(struct ph_id endpoint)
     struct ph_arena *arena = ph_arena_new();
     struct answer answer = {0};
 
-    ph_endpoint_disable(db, arena, endpoint, PH_STR("it said so"), on_done, &answer);
+    ph_endpoint_disable(db, arena, endpoint, PH_STR("it said so"), true, on_done, &answer);
     wait_until(&answer.done, "disable");
     ph_arena_free(arena);
     return answer.n;
@@ -36,7 +36,7 @@ static int32_t disable_failing(int64_t failing_for_s)
     struct ph_arena *arena = ph_arena_new();
     struct answer answer = {0};
 
-    ph_endpoints_disable_failing(db, arena, failing_for_s, on_done, &answer);
+    ph_endpoints_disable_failing(db, arena, failing_for_s, true, on_done, &answer);
     wait_until(&answer.done, "disable");
     ph_arena_free(arena);
     return answer.n;
@@ -156,9 +156,9 @@ static void disabling_locks_the_application_before_the_endpoint(void **state)
         run_sql(hand, "UPDATE applications SET name = name WHERE id = '%s'",
                 uuid_text(red.subscriptions.application));
         if (i == 0)
-            ph_endpoint_disable(db, arena, red.endpoints[0], PH_STR("why"), on_done, &answer);
+            ph_endpoint_disable(db, arena, red.endpoints[0], PH_STR("why"), true, on_done, &answer);
         else
-            ph_endpoints_disable_failing(db, arena, 60, on_done, &answer);
+            ph_endpoints_disable_failing(db, arena, 60, true, on_done, &answer);
         wait_for_lock(1);
         run_sql(hand, "SELECT FROM endpoints WHERE id = '%s' FOR UPDATE NOWAIT",
                 uuid_text(red.endpoints[i]));
