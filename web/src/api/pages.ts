@@ -35,7 +35,8 @@ export function usePages<T>(key: QueryKey, load: (iterator: string | undefined) 
     hasMore: query.hasNextPage,
     isLoadingMore: query.isFetchingNextPage,
     loadMore: () => {
-      if (!query.isFetchingNextPage) void query.fetchNextPage()
+      // One that is under way is waited for: lists ask again with whatever they render meanwhile.
+      if (!query.isFetchingNextPage) void query.fetchNextPage({ cancelRefetch: false })
     },
     reload: () => void query.refetch(),
   }
