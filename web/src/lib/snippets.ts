@@ -71,7 +71,7 @@ if err != nil {
 }
 err = wh.Verify(body, request.Header) // an error when the signature is wrong`,
     curl: `# by hand: the HMAC-SHA256 of "id.timestamp.body" is the part of webhook-signature after "v1,"
-KEY=$(printf %s '${secret.replace(/^whsec_/, '')}' | base64 -d | xxd -p -c 256)
+KEY=$(printf %s '${secret.replace(/^whsec_/, '')}' | base64 -d | od -An -vtx1 | tr -d ' \\n')
 printf '%s.%s.%s' "$WEBHOOK_ID" "$WEBHOOK_TIMESTAMP" "$BODY" \\
   | openssl dgst -sha256 -mac HMAC -macopt hexkey:$KEY -binary | base64`,
   }
