@@ -45,6 +45,8 @@ struct ph_message_fate {
     enum ph_message_status status;
     bool has_next; /* an attempt is planned, and it is not under way */
     int64_t next_ms;
+    bool is_owed; /* neither arrived nor given up */
+    int attempts; /* of one that is owed: those made in vain, since it was owed */
 };
 
 /* Which messages of a list are wanted. */

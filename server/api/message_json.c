@@ -63,6 +63,11 @@ void ph_api_write_fate_members(struct ph_json_writer *w, const struct ph_message
     enum ph_message_status status =
         fate->status > PH_STATUS_SENDING ? PH_STATUS_FAIL : fate->status;
 
+    ph_jw_key(w, "attemptsMade");
+    if (fate->is_owed)
+        ph_jw_i64(w, fate->attempts);
+    else
+        ph_jw_null(w);
     ph_jw_key(w, "nextAttempt");
     if (fate->has_next)
         ph_jw_time(w, fate->next_ms);

@@ -18,8 +18,8 @@ void ph_api_write_message(struct ph_json_writer *w, const struct ph_message_view
 void ph_api_write_message_members(struct ph_json_writer *w, const struct ph_message_view *message);
 
 /* Bytes that ph_api_write_fate_members needs at most. */
-#define PH_FATE_JSON_BYTES 160
-/* nextAttempt, status and statusText, as members of an object. */
+#define PH_FATE_JSON_BYTES 192
+/* attemptsMade, nextAttempt, state, status and statusText, as members of an object. */
 void ph_api_write_fate_members(struct ph_json_writer *w, const struct ph_message_fate *fate);
 
 #endif

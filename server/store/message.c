@@ -80,6 +80,8 @@ struct ph_message_fate ph_message_read_fate(const PGresult *res, int row, int co
         return fate;
     }
     fate.status = ph_db_int(res, row, col + 2) > 0 ? PH_STATUS_SENDING : PH_STATUS_PENDING;
+    fate.is_owed = true;
+    fate.attempts = (int)ph_db_int(res, row, col + 2);
     fate.has_next = !ph_db_is_null(res, row, col + 3);
     fate.next_ms = ph_db_time(res, row, col + 3);
     return fate;

@@ -178,6 +178,7 @@ def test_messages_attempted_at_an_endpoint(api, app, endpoint, history):
     assert messages_of(api, app, endpoint, status=3) == [made[2]]
     assert messages_of(api, app, endpoint, status=1) == [owed]
     pending = api.pages(f"/app/{app['id']}/endpoint/{endpoint['id']}/msg", status=1)[0]
+    assert pending["attemptsMade"] == 0
     assert pending["statusText"] == "pending" and pending["nextAttempt"] > ago(0)
     bare = api.pages(f"/app/{app['id']}/endpoint/{endpoint['id']}/msg", with_content="false")
     assert [m["payload"] for m in bare] == [{}] * 4

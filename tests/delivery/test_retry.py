@@ -128,6 +128,7 @@ def test_given_up_after_the_schedule(quick, receiver):
         before = quick.metrics()["posthorn_deliveries_exhausted_total"]
         api.wait_attempts(app, message, 1)
         waiting, = api.pages(f"/app/{app['id']}/msg/{message['id']}/endpoint")
+        assert (waiting["attemptsMade"] > 0) == (waiting["statusText"] == "sending")
         assert waiting["statusText"] in ("sending", "pending") and waiting["nextAttempt"]
         wait_drained(quick, app["id"])
         assert quick.metrics()["posthorn_deliveries_exhausted_total"] == before + 1
@@ -135,7 +136,7 @@ def test_given_up_after_the_schedule(quick, receiver):
         assert [(a["status"], a["responseStatusCode"], a["response"]) for a in attempts] == [(2, 500, "never")] * 3
         given_up, = api.pages(f"/app/{app['id']}/msg/{message['id']}/endpoint")
         assert given_up["id"] == endpoint["id"]
-        assert (given_up["statusText"], given_up["nextAttempt"]) == ("fail", None)
+        assert (given_up["statusText"], given_up["nextAttempt"], given_up["attemptsMade"]) == ("fail", None, None)
     times = [r.at for r in receiver.got()]
     assert len(times) == 3
     assert all(EARLY <= b - a <= LATE for a, b in zip(times, times[1:]))

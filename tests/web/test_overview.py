@@ -62,3 +62,16 @@ def test_finding_an_application_among_many(open_page, server, tenant, receiver):
     expect(page.get_by_role("table", name="Applications").get_by_role("row")).to_have_count(2)
     page.get_by_label("Find").fill("nobody")
     expect(page.get_by_text("No application of that name.")).to_be_visible()
+
+
+def test_what_an_endpoint_waits_for(open_page, tenant):
+    api = tenant.api
+    app = api.new_app()
+    endpoint = api.new_endpoint(app, "http://127.0.0.1:1/never", retrySchedule=[3600])
+    message = api.send(app)
+    api.wait_attempts(app, message, 1)
+    page = open_page(f"/dashboard/app/{app['id']}/endpoint/{endpoint['id']}", tenant.key)
+    page.get_by_label("Outcome").select_option("Retrying")
+    expect(page.get_by_role("row", name=message["id"])).to_contain_text("no. 2, in ")
+    page.get_by_label("Outcome").select_option("Waiting")
+    expect(page.get_by_text("No delivery like that.")).to_be_visible()

@@ -61,8 +61,8 @@ export function DeliveryList({ app, endpoint }: { app: string; endpoint: string 
     {
       title: 'Next attempt',
       named: true,
-      width: '7rem',
-      cell: delivery => delivery.nextAttempt && <Ago at={delivery.nextAttempt} dueWord="due now" />,
+      width: '8.500rem',
+      cell: delivery => delivery.nextAttempt && <Next attempt={(delivery.attemptsMade ?? 0) + 1} at={delivery.nextAttempt} />,
     },
     { title: 'Time', width: '9.500rem', cell: delivery => <Time at={delivery.timestamp} />, align: 'end' },
     ...(mayChange
@@ -111,4 +111,13 @@ export function DeliveryList({ app, endpoint }: { app: string; endpoint: string 
 function Outcome({ delivery }: { delivery: Delivery }) {
   const [text, tone] = statusOf(delivery.statusText)
   return <Badge tone={tone}>{text}</Badge>
+}
+
+function Next({ attempt, at }: { attempt: number; at: string }) {
+  return (
+    <>
+      <span className="quiet">{`no. ${attempt}, `}</span>
+      <Ago at={at} dueWord="due now" />
+    </>
+  )
 }
