@@ -41,7 +41,6 @@ static void answer(struct ph_call *call, int status)
     struct ph_str body =
         status == 204 || status == 304 ? PH_STR("") : PH_STR("Posthorn test inbox.\n");
 
-    ph_request_set_header(call->req, "x-content-type-options", "nosniff");
     ph_request_set_header(call->req, "content-security-policy", "default-src 'none'");
     ph_request_set_header(call->req, "cache-control", "no-store");
     ph_answer(call, status, body.len ? "text/plain; charset=utf-8" : NULL, body);
