@@ -37,7 +37,10 @@ void ph_api_key_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tena
 /* NOT_FOUND */
 void ph_api_key_get(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant, struct ph_id id,
                     ph_api_key_done done, void *ctx);
-/* All nodes forget it. NOT_FOUND. tenant zero, with role engine: of whatever tenant. */
+/* Role engine: whose key it is. NOT_FOUND. */
+void ph_api_key_owner(struct ph_db *db, struct ph_arena *arena, struct ph_id id,
+                      void (*done)(void *ctx, enum ph_err err, struct ph_id tenant), void *ctx);
+/* All nodes forget it. NOT_FOUND. */
 void ph_api_key_delete(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                        struct ph_id id, void (*done)(void *ctx, enum ph_err err), void *ctx);
 

@@ -98,12 +98,25 @@ static int key_list(struct ph_operator *op, const struct ph_command_options *opt
     return PH_EXIT_OK;
 }
 
+static void on_owner(void *ctx, enum ph_err err, struct ph_id tenant)
+{
+    struct ph_waiting *waiting = ctx;
+    waiting->id = tenant;
+    ph_operator_on_plain(waiting, err);
+}
+
 static int key_delete(struct ph_operator *op, const struct ph_command_options *options)
 {
-    struct ph_waiting waiting = {.done = false};
-    ph_api_key_delete(op->db, op->arena, (struct ph_id){{0}}, options->key, ph_operator_on_plain,
-                      &waiting);
-    enum ph_err err = ph_operator_wait(op, &waiting);
+    struct ph_waiting owner = {.done = false}, waiting = {.done = false};
+    struct ph_db *db = ph_operator_begin(op);
+    ph_api_key_owner(db, op->arena, options->key, on_owner, &owner);
+    enum ph_err err = ph_operator_wait(op, &owner);
+    if (err == PH_OK) {
+        ph_api_key_delete(db, op->arena, owner.id, options->key, ph_operator_on_plain, &waiting);
+        err = ph_operator_wait(op, &waiting);
+    }
+    err = ph_operator_end(op, err, owner.id, "api-key.delete", "api-key",
+                          ph_operator_wire(op, PH_ID_API_KEY, options->key));
     if (err == PH_ERR_NOT_FOUND)
         return ph_command_report_absent(options, PH_ID_API_KEY, options->key);
     return err == PH_OK ? PH_EXIT_OK : ph_command_report(options, err);

@@ -98,8 +98,9 @@ static int plan_put(struct ph_operator *op, const struct ph_command_options *opt
     struct ph_waiting waiting = {.done = false};
     if (!name_ok(options) || !quotas_ok(options))
         return PH_EXIT_USAGE;
-    ph_plan_put(op->db, op->arena, options->name, options->quotas, on_put, &waiting);
+    ph_plan_put(ph_operator_begin(op), op->arena, options->name, options->quotas, on_put, &waiting);
     enum ph_err err = ph_operator_wait(op, &waiting);
+    err = ph_operator_end(op, err, (struct ph_id){{0}}, "admin.plan.put", "plan", options->name);
     return err == PH_OK ? PH_EXIT_OK : ph_command_report(options, err);
 }
 
@@ -108,8 +109,9 @@ static int plan_delete(struct ph_operator *op, const struct ph_command_options *
     struct ph_waiting waiting = {.done = false};
     if (!name_ok(options))
         return PH_EXIT_USAGE;
-    ph_plan_delete(op->db, op->arena, options->name, ph_operator_on_plain, &waiting);
+    ph_plan_delete(ph_operator_begin(op), op->arena, options->name, ph_operator_on_plain, &waiting);
     enum ph_err err = ph_operator_wait(op, &waiting);
+    err = ph_operator_end(op, err, (struct ph_id){{0}}, "admin.plan.delete", "plan", options->name);
     if (err == PH_ERR_NOT_FOUND)
         fprintf(stderr, "%s: there is no such plan\n", options->command);
     else if (err == PH_ERR_CONFLICT)

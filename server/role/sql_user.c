@@ -14,7 +14,9 @@ static void member_sql_user(struct ph_output *out, struct ph_str role, struct ph
 
 static int sql_user_create(struct ph_operator *op, const struct ph_command_options *options)
 {
-    enum ph_err err = ph_sql_user_create(op->loop, op->db, options->role, options->tenant);
+    enum ph_err err =
+        ph_sql_user_create(op->loop, ph_operator_begin(op), options->role, options->tenant);
+    err = ph_operator_end(op, err, options->tenant, "sql-user.create", "sql-user", options->role);
     if (err == PH_ERR_NOT_FOUND)
         return ph_command_report_absent(options, PH_ID_TENANT, options->tenant);
     if (err == PH_ERR_VALIDATION)
@@ -68,7 +70,9 @@ static int sql_user_list(struct ph_operator *op, const struct ph_command_options
 
 static int sql_user_delete(struct ph_operator *op, const struct ph_command_options *options)
 {
-    enum ph_err err = ph_sql_user_delete(op->loop, op->db, options->role);
+    enum ph_err err = ph_sql_user_delete(op->loop, ph_operator_begin(op), options->role);
+    err =
+        ph_operator_end(op, err, (struct ph_id){{0}}, "sql-user.delete", "sql-user", options->role);
     if (err == PH_ERR_NOT_FOUND) {
         fprintf(stderr, "%s: the role is mapped to no tenant\n", options->command);
         return PH_EXIT_FAILURE;

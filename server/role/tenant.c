@@ -121,8 +121,11 @@ static int change(struct ph_operator *op, const struct ph_command_options *optio
                   const struct ph_tenant_admin_change *change)
 {
     struct ph_waiting waiting = {.done = false};
-    ph_tenant_change(op->db, op->arena, options->tenant, change, on_changed, &waiting);
+    ph_tenant_change(ph_operator_begin(op), op->arena, options->tenant, change, on_changed,
+                     &waiting);
     enum ph_err err = ph_operator_wait(op, &waiting);
+    err = ph_operator_end(op, err, options->tenant, "admin.tenant.patch", "tenant",
+                          ph_operator_wire(op, PH_ID_TENANT, options->tenant));
     if (err == PH_ERR_NOT_FOUND)
         return ph_command_report_absent(options, PH_ID_TENANT, options->tenant);
     if (err == PH_ERR_CONFLICT)
@@ -159,8 +162,11 @@ static int tenant_resume(struct ph_operator *op, const struct ph_command_options
 static int tenant_delete(struct ph_operator *op, const struct ph_command_options *options)
 {
     struct ph_waiting waiting = {.done = false};
-    ph_tenant_delete(op->db, op->arena, options->tenant, ph_operator_on_plain, &waiting);
+    ph_tenant_delete(ph_operator_begin(op), op->arena, options->tenant, ph_operator_on_plain,
+                     &waiting);
     enum ph_err err = ph_operator_wait(op, &waiting);
+    err = ph_operator_end(op, err, options->tenant, "admin.tenant.delete", "tenant",
+                          ph_operator_wire(op, PH_ID_TENANT, options->tenant));
     if (err == PH_ERR_NOT_FOUND)
         return ph_command_report_absent(options, PH_ID_TENANT, options->tenant);
     return err == PH_OK ? PH_EXIT_OK : ph_command_report(options, err);

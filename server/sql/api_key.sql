@@ -20,10 +20,13 @@ ORDER BY id DESC LIMIT $3::bigint
 SELECT id, tenant_id, name, scope, created_by, created_at, expires_at, last_used_at
 FROM api_keys WHERE tenant_id = $1::uuid AND id = $2::uuid
 
--- Of any tenant when $1 is NULL.
+-- Whose key it is. Role engine.
+-- name: api_key_owner
+SELECT tenant_id FROM api_keys WHERE id = $1::uuid
+
 -- name: api_key_delete
 WITH gone AS (
-    DELETE FROM api_keys WHERE id = $2::uuid AND tenant_id = coalesce($1::uuid, tenant_id) RETURNING tenant_id
+    DELETE FROM api_keys WHERE id = $2::uuid AND tenant_id = $1::uuid RETURNING tenant_id
 )
 SELECT announce('auth:' || tenant_id::text) FROM gone
 

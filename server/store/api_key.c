@@ -13,6 +13,7 @@ struct op {
         ph_api_key_list_done many;
         ph_identity_done found;
         void (*plain)(void *ctx, enum ph_err err);
+        void (*owner)(void *ctx, enum ph_err err, struct ph_id tenant);
     } done;
     void *ctx;
     uint8_t hash[PH_TOKEN_HASH_BYTES];
@@ -171,16 +172,32 @@ void ph_api_key_get(struct ph_db *db, struct ph_arena *arena, struct ph_id tenan
     ph_db_send(db, &op->req);
 }
 
+static void on_owner(struct ph_db_req *req, enum ph_err err, PGresult *res)
+{
+    struct op *op = ph_container_of(req, struct op, req);
+
+    if (err == PH_OK && PQntuples(res) == 0)
+        err = PH_ERR_NOT_FOUND;
+    op->done.owner(op->ctx, err, err == PH_OK ? ph_db_id(res, 0, 0) : (struct ph_id){{0}});
+}
+
+void ph_api_key_owner(struct ph_db *db, struct ph_arena *arena, struct ph_id id,
+                      void (*done)(void *ctx, enum ph_err err, struct ph_id tenant), void *ctx)
+{
+    struct op *op = op_new(arena, &ph_sql_api_key_owner, on_owner, ctx);
+
+    op->done.owner = done;
+    ph_db_add_id(&op->req, id);
+    ph_db_send(db, &op->req);
+}
+
 void ph_api_key_delete(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                        struct ph_id id, void (*done)(void *ctx, enum ph_err err), void *ctx)
 {
     struct op *op = op_new(arena, &ph_sql_api_key_delete, on_deleted, ctx);
 
     op->done.plain = done;
-    if (ph_id_is_zero(tenant))
-        ph_db_add_null(&op->req);
-    else
-        add_tenant(op, tenant);
+    add_tenant(op, tenant);
     ph_db_add_id(&op->req, id);
     ph_db_send(db, &op->req);
 }

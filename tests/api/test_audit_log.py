@@ -1,4 +1,6 @@
 """The audit log: who did what to which object, from where, when."""
+import json
+
 import pytest
 from client import Api, unique
 from wait import wait_for
@@ -117,3 +119,22 @@ def test_what_takes_long_is_noted_when_it_is_done(api, app, log, receiver):
     endpoint = api.new_endpoint(app, receiver.url())
     api.expect(201, "POST", f"/app/{app['id']}/endpoint/{endpoint['id']}/msg/test-attempt", json={"eventType": "a", "payload": {}})
     assert wait_for(lambda: [e for e in log(object_id=endpoint["id"]) if e["action"] == "endpoint.test-attempt"], 10, "it is noted")
+
+
+def test_what_the_operator_does_on_the_command_line(server):
+    tenant = json.loads(server.command_line("tenant", "create", "--json", "--name", unique("cli")))["id"]
+    made = [json.loads(server.command_line("key", "create", "--json", "--tenant", tenant)) for _ in range(2)]
+    server.command_line("key", "delete", "--id", made[0]["id"])
+    server.command_line("tenant", "suspend", "--tenant", tenant)
+    server.command_line("tenant", "resume", "--tenant", tenant)
+    with server.api(made[1]["key"]) as api:
+        wait_for(lambda: api.status("GET", "/app") == 200, 10, "it goes on")
+        entries = api.expect(200, "GET", "/audit-log")["data"]
+    assert [(e["action"], e["object"]["id"]) for e in entries] == [
+        ("admin.tenant.patch", tenant), ("admin.tenant.patch", tenant), ("api-key.delete", made[0]["id"]),
+        ("admin.tenant.create-api-key", made[1]["id"]), ("admin.tenant.create-api-key", made[0]["id"]), ("admin.tenant.create", tenant)]
+    assert {e["actor"]["kind"] for e in entries} == {"command-line"}
+    with pytest.raises(AssertionError):
+        server.command_line("key", "delete", "--id", made[0]["id"])
+    with server.api(made[1]["key"]) as api:
+        assert api.expect(200, "GET", "/audit-log")["data"] == entries
