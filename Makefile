@@ -129,7 +129,7 @@ $(OUT)/%.o: server/%.c | $(GEN)
 $(OUT)/gen/%.o: $(OUT)/gen/%.c
 	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/gen/sql.h: $(wildcard server/sql/*.sql) server/sql/generate
+$(OUT)/gen/sql.h: $(wildcard server/sql/*.sql) server/sql/generate server/sql/expand
 	@mkdir -p $(@D)
 	@server/sql/generate server/sql/*.sql > $@.tmp && mv $@.tmp $@
 

@@ -6,15 +6,10 @@ INSERT INTO api_keys (id, tenant_id, name, key_hash, scope, expires_at, created_
 SELECT $2::uuid, id, $3::text, $4::bytea, $5::text, $6::timestamptz, $7::uuid FROM tenants WHERE id = $1::uuid
 RETURNING id, tenant_id, name, scope, created_by, created_at, expires_at, last_used_at
 
--- name: api_key_list_ascending
+-- both: api_key_list
 SELECT id, tenant_id, name, scope, created_by, created_at, expires_at, last_used_at
-FROM api_keys WHERE tenant_id = $1::uuid AND id > $2::uuid
-ORDER BY id LIMIT $3::bigint
-
--- name: api_key_list_descending
-SELECT id, tenant_id, name, scope, created_by, created_at, expires_at, last_used_at
-FROM api_keys WHERE tenant_id = $1::uuid AND id < $2::uuid
-ORDER BY id DESC LIMIT $3::bigint
+FROM api_keys WHERE tenant_id = $1::uuid AND id {<|>} $2::uuid
+ORDER BY id {DESC|ASC} LIMIT $3::bigint
 
 -- name: api_key_get
 SELECT id, tenant_id, name, scope, created_by, created_at, expires_at, last_used_at

@@ -9,10 +9,10 @@ WHERE id = CASE WHEN $1::uuid IS NULL
 
 -- Those whose name or uid has the text $3 in it; NULL: all. One row without an id: none of the first $4 rows; walked_to is where to
 -- go on then.
--- name: application_list_ascending
+-- both: application_list
 WITH edge AS (
     SELECT w.id FROM applications w
-    WHERE w.tenant_id = current_tenant() AND w.id > $1::uuid ORDER BY w.id OFFSET $4::integer - 1 LIMIT 1
+    WHERE w.tenant_id = current_tenant() AND w.id {<|>} $1::uuid ORDER BY w.id {DESC|ASC} OFFSET $4::integer - 1 LIMIT 1
 )
 SELECT p.id, p.uid, p.name, p.metadata, p.throttle_rate, p.created_at, p.updated_at, p.found,
        CASE WHEN coalesce(p.found, 0) < $2 THEN (SELECT id FROM edge) END AS walked_to
@@ -20,30 +20,12 @@ FROM (VALUES (true)) one LEFT JOIN LATERAL (
     SELECT m.*, count(*) OVER () AS found
     FROM (
         SELECT c.id, c.uid, c.name, c.metadata, c.throttle_rate, c.created_at, c.updated_at
-        FROM (SELECT * FROM applications WHERE tenant_id = current_tenant() AND id > $1 ORDER BY id LIMIT $4) c
+        FROM (SELECT * FROM applications WHERE tenant_id = current_tenant() AND id {<|>} $1 ORDER BY id {DESC|ASC} LIMIT $4) c
         WHERE $3::text IS NULL OR strpos(lower(c.name), lower($3)) > 0 OR strpos(lower(c.uid), lower($3)) > 0
-        ORDER BY c.id LIMIT $2::integer
+        ORDER BY c.id {DESC|ASC} LIMIT $2::integer
     ) m
 ) p ON true
-ORDER BY p.id
-
--- name: application_list_descending
-WITH edge AS (
-    SELECT w.id FROM applications w
-    WHERE w.tenant_id = current_tenant() AND w.id < $1::uuid ORDER BY w.id DESC OFFSET $4::integer - 1 LIMIT 1
-)
-SELECT p.id, p.uid, p.name, p.metadata, p.throttle_rate, p.created_at, p.updated_at, p.found,
-       CASE WHEN coalesce(p.found, 0) < $2 THEN (SELECT id FROM edge) END AS walked_to
-FROM (VALUES (true)) one LEFT JOIN LATERAL (
-    SELECT m.*, count(*) OVER () AS found
-    FROM (
-        SELECT c.id, c.uid, c.name, c.metadata, c.throttle_rate, c.created_at, c.updated_at
-        FROM (SELECT * FROM applications WHERE tenant_id = current_tenant() AND id < $1 ORDER BY id DESC LIMIT $4) c
-        WHERE $3::text IS NULL OR strpos(lower(c.name), lower($3)) > 0 OR strpos(lower(c.uid), lower($3)) > 0
-        ORDER BY c.id DESC LIMIT $2::integer
-    ) m
-) p ON true
-ORDER BY p.id DESC
+ORDER BY p.id {DESC|ASC}
 
 -- name: application_create
 INSERT INTO applications (id, tenant_id, uid, name, metadata, throttle_rate)

@@ -18,59 +18,30 @@ LEFT JOIN applications a ON a.tenant_id = $1::uuid AND a.uid = $2::text
 -- Entries between the ids $2 and $3 whose object is $5, application $6, actor $7 and action $8; NULL: any. The index of the one
 -- that $4 names is walked, for at most $9 entries; $10 of them are given, at least one row. When the walk ended first,
 -- `walked_to` is where.
--- name: audit_list_down
+-- both: audit_list
 WITH walked AS MATERIALIZED (
     (SELECT * FROM audit_log WHERE $4::integer = 0 AND tenant_id = $1::uuid AND id > $2::uuid AND id < $3::uuid
-     ORDER BY id DESC LIMIT $9::integer)
+     ORDER BY id {DESC|ASC} LIMIT $9::integer)
     UNION ALL
     (SELECT * FROM audit_log WHERE $4 = 1 AND tenant_id = $1 AND object_id = $5::text AND id > $2 AND id < $3
-     ORDER BY id DESC LIMIT $9)
+     ORDER BY id {DESC|ASC} LIMIT $9)
     UNION ALL
     (SELECT * FROM audit_log WHERE $4 = 2 AND tenant_id = $1 AND application_id = $6::text AND id > $2 AND id < $3
-     ORDER BY id DESC LIMIT $9)
+     ORDER BY id {DESC|ASC} LIMIT $9)
     UNION ALL
     (SELECT * FROM audit_log WHERE $4 = 3 AND tenant_id = $1 AND actor_id = $7::text AND id > $2 AND id < $3
-     ORDER BY id DESC LIMIT $9)
+     ORDER BY id {DESC|ASC} LIMIT $9)
     UNION ALL
     (SELECT * FROM audit_log WHERE $4 = 4 AND tenant_id = $1 AND action = $8::text AND id > $2 AND id < $3
-     ORDER BY id DESC LIMIT $9)
+     ORDER BY id {DESC|ASC} LIMIT $9)
 ), page AS MATERIALIZED (
     SELECT * FROM walked
     WHERE ($5 IS NULL OR object_id = $5) AND ($6 IS NULL OR application_id = $6)
       AND ($7 IS NULL OR actor_id = $7) AND ($8 IS NULL OR action = $8)
-    ORDER BY id DESC LIMIT $10::integer
+    ORDER BY id {DESC|ASC} LIMIT $10::integer
 )
 SELECT p.id, p.actor_kind, p.actor_id, p.actor_name, p.action, p.object_kind, p.object_id, p.application_id, p.fields, p.address,
        p.user_agent, n.found,
-       CASE WHEN n.found < $10 THEN (SELECT w.id FROM walked w ORDER BY w.id DESC OFFSET $9 - 1 LIMIT 1) END AS walked_to
+       CASE WHEN n.found < $10 THEN (SELECT w.id FROM walked w ORDER BY w.id {DESC|ASC} OFFSET $9 - 1 LIMIT 1) END AS walked_to
 FROM (SELECT count(*) AS found FROM page) n LEFT JOIN page p ON true
-ORDER BY p.id DESC
-
--- The same, walking from $2 upwards.
--- name: audit_list_up
-WITH walked AS MATERIALIZED (
-    (SELECT * FROM audit_log WHERE $4::integer = 0 AND tenant_id = $1::uuid AND id > $2::uuid AND id < $3::uuid
-     ORDER BY id LIMIT $9::integer)
-    UNION ALL
-    (SELECT * FROM audit_log WHERE $4 = 1 AND tenant_id = $1 AND object_id = $5::text AND id > $2 AND id < $3
-     ORDER BY id LIMIT $9)
-    UNION ALL
-    (SELECT * FROM audit_log WHERE $4 = 2 AND tenant_id = $1 AND application_id = $6::text AND id > $2 AND id < $3
-     ORDER BY id LIMIT $9)
-    UNION ALL
-    (SELECT * FROM audit_log WHERE $4 = 3 AND tenant_id = $1 AND actor_id = $7::text AND id > $2 AND id < $3
-     ORDER BY id LIMIT $9)
-    UNION ALL
-    (SELECT * FROM audit_log WHERE $4 = 4 AND tenant_id = $1 AND action = $8::text AND id > $2 AND id < $3
-     ORDER BY id LIMIT $9)
-), page AS MATERIALIZED (
-    SELECT * FROM walked
-    WHERE ($5 IS NULL OR object_id = $5) AND ($6 IS NULL OR application_id = $6)
-      AND ($7 IS NULL OR actor_id = $7) AND ($8 IS NULL OR action = $8)
-    ORDER BY id LIMIT $10::integer
-)
-SELECT p.id, p.actor_kind, p.actor_id, p.actor_name, p.action, p.object_kind, p.object_id, p.application_id, p.fields, p.address,
-       p.user_agent, n.found,
-       CASE WHEN n.found < $10 THEN (SELECT w.id FROM walked w ORDER BY w.id OFFSET $9 - 1 LIMIT 1) END AS walked_to
-FROM (SELECT count(*) AS found FROM page) n LEFT JOIN page p ON true
-ORDER BY p.id
+ORDER BY p.id {DESC|ASC}

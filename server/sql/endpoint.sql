@@ -6,8 +6,8 @@
 -- A statement that changes something locks the application's row first and the endpoint's second, so that two of them
 -- never wait for each other, and grows both versions: a message whose subscriptions are older is matched again.
 
--- No row: no such application. One row without an id: it has no endpoint behind $4.
--- name: endpoint_list_up
+-- No row: no such application. One row without an id: it has no endpoint behind $4 in this direction.
+-- both: endpoint_list
 WITH app AS (
     SELECT id FROM applications
     WHERE tenant_id = $1::uuid
@@ -19,27 +19,10 @@ SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels,
        e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter
 FROM app LEFT JOIN LATERAL (
     SELECT * FROM endpoints c
-    WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id > $4::uuid
-    ORDER BY c.id LIMIT $5::integer
+    WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id {<|>} $4::uuid
+    ORDER BY c.id {DESC|ASC} LIMIT $5::integer
 ) e ON true
-ORDER BY e.id
-
--- name: endpoint_list_down
-WITH app AS (
-    SELECT id FROM applications
-    WHERE tenant_id = $1::uuid
-      AND id = CASE WHEN $2::uuid IS NULL
-                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-)
-SELECT e.id, e.uid, e.url, e.description, e.disabled, e.event_types, e.channels, e.metadata, e.throttle_rate,
-       e.created_at, e.updated_at, e.signature_profile, e.signature_header,
-       e.paused, e.ordering, e.retry_schedule, e.failing_since, e.disabled_reason, e.filter
-FROM app LEFT JOIN LATERAL (
-    SELECT * FROM endpoints c
-    WHERE c.tenant_id = $1 AND c.application_id = app.id AND c.id < $4::uuid
-    ORDER BY c.id DESC LIMIT $5::integer
-) e ON true
-ORDER BY e.id DESC
+ORDER BY e.id {DESC|ASC}
 
 -- name: endpoint_get
 WITH app AS (

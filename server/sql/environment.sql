@@ -1,17 +1,11 @@
 -- Environments of a tenant. Role engine. $1 is the one that asks. Columns of every statement that returns some, in order: id, name,
 -- root_id, created_at, updated_at.
 
--- name: environment_list_ascending
+-- both: environment_list
 SELECT e.id, e.name, e.root_id, e.created_at, e.updated_at
 FROM tenants e
-WHERE e.root_id = (SELECT t.root_id FROM tenants t WHERE t.id = $1::uuid) AND e.id > $2::uuid AND e.deleted_at IS NULL
-ORDER BY e.id LIMIT $3::bigint
-
--- name: environment_list_descending
-SELECT e.id, e.name, e.root_id, e.created_at, e.updated_at
-FROM tenants e
-WHERE e.root_id = (SELECT t.root_id FROM tenants t WHERE t.id = $1::uuid) AND e.id < $2::uuid AND e.deleted_at IS NULL
-ORDER BY e.id DESC LIMIT $3::bigint
+WHERE e.root_id = (SELECT t.root_id FROM tenants t WHERE t.id = $1::uuid) AND e.id {<|>} $2::uuid AND e.deleted_at IS NULL
+ORDER BY e.id {DESC|ASC} LIMIT $3::bigint
 
 -- name: environment_get
 SELECT e.id, e.name, e.root_id, e.created_at, e.updated_at

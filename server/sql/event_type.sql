@@ -3,25 +3,15 @@
 -- $7, and $3 of event_type_get: a portal token, which sees event types without a flag and those whose flag it has; NULL: all
 -- are seen.
 
--- Walks upwards by name, strictly between $2 and $3.
--- name: event_type_list_up
+-- By name, strictly between $2 and $3.
+-- both: event_type_list
 SELECT id, name, description, CASE WHEN $5::boolean THEN schemas END AS schemas, archived, deprecated, feature_flag,
        created_at, updated_at, retry_schedule, schema_validation, rules_version, group_name
 FROM event_types
 WHERE tenant_id = $1::uuid AND name > $2::text AND name < $3::text AND ($4::boolean OR NOT archived)
   AND (feature_flag IS NULL OR $7::uuid IS NULL
        OR feature_flag = ANY (SELECT unnest(p.feature_flags) FROM portal_tokens p WHERE p.id = $7))
-ORDER BY name LIMIT $6::integer
-
--- Walks downwards.
--- name: event_type_list_down
-SELECT id, name, description, CASE WHEN $5::boolean THEN schemas END AS schemas, archived, deprecated, feature_flag,
-       created_at, updated_at, retry_schedule, schema_validation, rules_version, group_name
-FROM event_types
-WHERE tenant_id = $1::uuid AND name > $2::text AND name < $3::text AND ($4::boolean OR NOT archived)
-  AND (feature_flag IS NULL OR $7::uuid IS NULL
-       OR feature_flag = ANY (SELECT unnest(p.feature_flags) FROM portal_tokens p WHERE p.id = $7))
-ORDER BY name DESC LIMIT $6::integer
+ORDER BY name {DESC|ASC} LIMIT $6::integer
 
 -- name: event_type_get
 SELECT id, name, description, schemas, archived, deprecated, feature_flag, created_at, updated_at, retry_schedule, schema_validation, rules_version, group_name

@@ -49,7 +49,7 @@ WHERE application_id = $1
   AND id <= (SELECT r.id FROM inbox_requests r WHERE r.application_id = $1 ORDER BY r.id DESC OFFSET $11::integer LIMIT 1)
 
 -- Requests of the last day. One row without an id: none. No row: no such application.
--- name: inbox_request_list_up
+-- both: inbox_request_list
 WITH app AS (
     SELECT id FROM applications
     WHERE tenant_id = $1::uuid
@@ -59,25 +59,10 @@ WITH app AS (
 SELECT r.id, r.method, r.body_bytes, r.signature, r.endpoint_id, r.status, NULL::json, NULL::bytea
 FROM app LEFT JOIN LATERAL (
     SELECT * FROM inbox_requests q
-    WHERE q.tenant_id = $1 AND q.application_id = app.id AND q.id > $4::uuid AND q.id > uuid_floor(now() - interval '1 day')
-    ORDER BY q.id LIMIT $5::integer
+    WHERE q.tenant_id = $1 AND q.application_id = app.id AND q.id {<|>} $4::uuid AND q.id > uuid_floor(now() - interval '1 day')
+    ORDER BY q.id {DESC|ASC} LIMIT $5::integer
 ) r ON true
-ORDER BY r.id
-
--- name: inbox_request_list_down
-WITH app AS (
-    SELECT id FROM applications
-    WHERE tenant_id = $1::uuid
-      AND id = CASE WHEN $2::uuid IS NULL
-                    THEN (SELECT u.id FROM applications u WHERE u.tenant_id = $1 AND u.uid = $3::text) ELSE $2 END
-)
-SELECT r.id, r.method, r.body_bytes, r.signature, r.endpoint_id, r.status, NULL::json, NULL::bytea
-FROM app LEFT JOIN LATERAL (
-    SELECT * FROM inbox_requests q
-    WHERE q.tenant_id = $1 AND q.application_id = app.id AND q.id < $4::uuid AND q.id > uuid_floor(now() - interval '1 day')
-    ORDER BY q.id DESC LIMIT $5::integer
-) r ON true
-ORDER BY r.id DESC
+ORDER BY r.id {DESC|ASC}
 
 -- name: inbox_request_get
 SELECT r.id, r.method, r.body_bytes, r.signature, r.endpoint_id, r.status, r.headers, r.body

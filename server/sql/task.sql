@@ -29,21 +29,13 @@ SELECT id, type, status, params, done, total, queued, error, application_id, end
        result::json
 FROM background_tasks WHERE tenant_id = $1::uuid AND id = $2::uuid
 
--- name: task_list_up
+-- both: task_list
 SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at,
        NULL::json
 FROM background_tasks
-WHERE tenant_id = $1::uuid AND id > $2::uuid
+WHERE tenant_id = $1::uuid AND id {<|>} $2::uuid
   AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR type = $5)
-ORDER BY id LIMIT $3::integer
-
--- name: task_list_down
-SELECT id, type, status, params, done, total, queued, error, application_id, endpoint_id, created_at, updated_at,
-       NULL::json
-FROM background_tasks
-WHERE tenant_id = $1::uuid AND id < $2::uuid
-  AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR type = $5)
-ORDER BY id DESC LIMIT $3::integer
+ORDER BY id {DESC|ASC} LIMIT $3::integer
 
 -- A step under way ends first. One that is over stays as it is.
 -- name: task_cancel

@@ -10,29 +10,17 @@ RETURNING id, name, foreign_id, plan, quotas::text, quotas_of(t)::text, suspende
 
 -- Of the roots, those in state $3 with $4 in their name; NULL: all that are not leaving. $5: $4, when it is an id.
 
--- name: tenant_list_ascending
+-- both: tenant_list
 SELECT id, name, foreign_id, plan, quotas::text, quotas_of(t)::text, suspended_at, created_at, updated_at, root_id, deleted_at,
        messages_today(root_id), environments_of(id)
 FROM tenants t
-WHERE id > $1::uuid AND id = root_id
+WHERE id {<|>} $1::uuid AND id = root_id
   AND CASE $3::text WHEN 'leaving' THEN deleted_at IS NOT NULL
                     WHEN 'suspended' THEN deleted_at IS NULL AND suspended_at IS NOT NULL
                     WHEN 'active' THEN deleted_at IS NULL AND suspended_at IS NULL
                     ELSE deleted_at IS NULL END
   AND ($4::text IS NULL OR strpos(lower(name), lower($4)) > 0 OR id = (SELECT e.root_id FROM tenants e WHERE e.id = $5::uuid))
-ORDER BY id LIMIT $2::bigint
-
--- name: tenant_list_descending
-SELECT id, name, foreign_id, plan, quotas::text, quotas_of(t)::text, suspended_at, created_at, updated_at, root_id, deleted_at,
-       messages_today(root_id), environments_of(id)
-FROM tenants t
-WHERE id < $1::uuid AND id = root_id
-  AND CASE $3::text WHEN 'leaving' THEN deleted_at IS NOT NULL
-                    WHEN 'suspended' THEN deleted_at IS NULL AND suspended_at IS NOT NULL
-                    WHEN 'active' THEN deleted_at IS NULL AND suspended_at IS NULL
-                    ELSE deleted_at IS NULL END
-  AND ($4::text IS NULL OR strpos(lower(name), lower($4)) > 0 OR id = (SELECT e.root_id FROM tenants e WHERE e.id = $5::uuid))
-ORDER BY id DESC LIMIT $2::bigint
+ORDER BY id {DESC|ASC} LIMIT $2::bigint
 
 -- name: tenant_find
 SELECT id, name, foreign_id, plan, quotas::text, quotas_of(t)::text, suspended_at, created_at, updated_at, root_id, deleted_at,

@@ -148,10 +148,9 @@ void ph_api_key_create(struct ph_db *db, struct ph_arena *arena, const struct ph
 void ph_api_key_list(struct ph_db *db, struct ph_arena *arena, struct ph_id tenant,
                      const struct ph_list *list, ph_api_key_list_done done, void *ctx)
 {
-    struct op *op = op_new(arena,
-                           ph_list_ascending(list) ? &ph_sql_api_key_list_ascending
-                                                   : &ph_sql_api_key_list_descending,
-                           on_list, ctx);
+    struct op *op =
+        op_new(arena, ph_list_ascending(list) ? &ph_sql_api_key_list_up : &ph_sql_api_key_list_down,
+               on_list, ctx);
 
     op->done.many = done;
     op->list = *list;

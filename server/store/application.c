@@ -123,8 +123,8 @@ void ph_application_list(struct ph_db *db, struct ph_arena *arena, struct ph_id 
                          const struct ph_list *list, struct ph_str search,
                          ph_application_list_done done, void *ctx)
 {
-    const struct ph_stmt *stmt = ph_list_ascending(list) ? &ph_sql_application_list_ascending
-                                                         : &ph_sql_application_list_descending;
+    const struct ph_stmt *stmt =
+        ph_list_ascending(list) ? &ph_sql_application_list_up : &ph_sql_application_list_down;
     struct op *op = op_new(arena, stmt, tenant, on_list, ctx);
 
     op->done.many = done;

@@ -91,8 +91,8 @@ void ph_environment_list(struct ph_db *db, struct ph_arena *arena, struct ph_id 
                          const struct ph_list *list, ph_environment_list_done done, void *ctx)
 {
     struct op *op = op_new(arena,
-                           ph_list_ascending(list) ? &ph_sql_environment_list_ascending
-                                                   : &ph_sql_environment_list_descending,
+                           ph_list_ascending(list) ? &ph_sql_environment_list_up
+                                                   : &ph_sql_environment_list_down,
                            tenant, on_list, ctx);
 
     op->done.many = done;

@@ -124,10 +124,9 @@ void ph_tenant_list(struct ph_db *db, struct ph_arena *arena, const struct ph_li
                     const struct ph_tenant_filter *filter, ph_tenant_list_done done, void *ctx)
 {
     struct ph_id id;
-    struct op *op = op_new(arena,
-                           ph_list_ascending(list) ? &ph_sql_tenant_list_ascending
-                                                   : &ph_sql_tenant_list_descending,
-                           on_list, ctx);
+    struct op *op =
+        op_new(arena, ph_list_ascending(list) ? &ph_sql_tenant_list_up : &ph_sql_tenant_list_down,
+               on_list, ctx);
 
     op->done.many = done;
     op->list = *list;
