@@ -26,6 +26,7 @@ void ph_operator_close(struct ph_operator *operator)
 {
     ph_db_free(operator->changes);
     ph_db_free(operator->db);
+    ph_loop_step(operator->loop, 0); /* a database goes in the step after its last work */
     ph_loop_free(operator->loop);
     ph_arena_free(operator->arena);
 }
