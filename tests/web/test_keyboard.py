@@ -103,7 +103,7 @@ def test_the_operator_makes_a_tenant_and_deletes_it(open_page):
 def test_the_palette_knows_the_parts_of_the_settings(open_page, tenant):
     page = open_page("/dashboard", tenant.key)
     expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
-    for typed, ready in (("usage", "Messages today"), ("environ", "Shown here"), ("audit", "Nothing yet."), ("portal", "Preview")):
+    for typed, ready in (("usage", "Messages today"), ("environ", "Shown here"), ("audit", "Command line"), ("portal", "Preview")):
         page.keyboard.press("Control+k")
         expect(page.get_by_role("dialog", name="Search and commands")).to_be_visible()
         page.keyboard.type(typed)
