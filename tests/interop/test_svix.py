@@ -318,7 +318,7 @@ def test_server_url_may_end_with_a_slash(server):
 def test_operation_that_we_do_not_have_is_its_http_error(svix):
     """It is told so as JSON, which the client cannot do without."""
     with pytest.raises(HttpError) as error:
-        svix.environment.export()
+        svix.integration.list("app_nobody")
     assert error.value.status_code == 404 and error.value.code == "not_found"
 
 
