@@ -184,6 +184,22 @@ static void answer_with(h2o_req_t *req, int status, const char *content_type, h2
     h2o_send(req, &body, body.len > 0 && !is_head(req), H2O_SEND_STATE_FINAL);
 }
 
+/* A target may name scheme and host too, as proxies are asked (RFC 9112, 3.2.2): what is behind them. */
+static struct ph_str without_authority(struct ph_str path)
+{
+    const struct ph_str schemes[] = {PH_STR("http://"), PH_STR("https://")};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct ph_str begin = {path.ptr, schemes[i].len};
+        const char *slash;
+        if (path.len < schemes[i].len || !ph_str_ieq(begin, schemes[i]))
+            continue;
+        slash = memchr(path.ptr + begin.len, '/', path.len - begin.len);
+        return slash ? (struct ph_str){slash, path.len - (size_t)(slash - path.ptr)} : PH_STR("/");
+    }
+    return path;
+}
+
 /* Path and query of a request, apart. */
 static void cut_path(const h2o_req_t *req, struct ph_str *path, struct ph_str *query)
 {
@@ -196,6 +212,7 @@ static void cut_path(const h2o_req_t *req, struct ph_str *path, struct ph_str *q
         *query = (struct ph_str){whole.base + req->input.query_at + 1,
                                  whole.len - req->input.query_at - 1};
     }
+    *path = without_authority(*path);
 }
 
 static bool is_too_large(const struct ph_http_server *server, const h2o_req_t *req)

@@ -229,6 +229,24 @@ static void test_answers_with_length_and_keeps_the_connection(void **state)
     assert_int_equal(requests, 5);
 }
 
+static void test_a_target_may_name_scheme_and_host(void **state)
+{
+    static const char *const targets[] = {"http://x/name", "HTTPS://x:1/name?a=//b", "//x/name",
+                                          "http:/x/name", "http://x"};
+    (void)state;
+    start_with(1, 100, 5000);
+    int fd = dial();
+    for (int i = 0; i < 5; i++) {
+        char request[128];
+        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nX-Name: Ada\r\n\r\n",
+                 targets[i]);
+        put(fd, request);
+        assert_int_equal(read_until(fd, i < 2 ? "Ada" : "what?", 1), 1);
+    }
+    close(fd);
+    stop(1000);
+}
+
 static void test_pipelined_requests_are_answered_in_order(void **state)
 {
     (void)state;
@@ -640,6 +658,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_with_length_and_keeps_the_connection),
+        cmocka_unit_test(test_a_target_may_name_scheme_and_host),
         cmocka_unit_test(test_pipelined_requests_are_answered_in_order),
         cmocka_unit_test(test_a_chunked_body_arrives_whole),
         cmocka_unit_test(test_a_body_over_the_limit_is_refused_with_json),
